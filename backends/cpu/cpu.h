@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share and nobody else includes.
+ *
+ * The kernels are written once, in *.inc.c, against a dozen vector operations (simd_*.h), and
+ * compiled once for each instruction set: kernels_portable.c, kernels_avx2.c, kernels_avx512.c each
+ * export one table. cpu.c chooses among the tables when a device is opened.
+ *
+ * A set that brings its own matrix product (tile registers, weights in a private layout) is one
+ * more table that overwrites rows of another one. */
+#ifndef IT_CPU_CPU_H
+#define IT_CPU_CPU_H
+
+#include <stdint.h>
+
+#include "core/base/pool.h"
+#include "core/tensor/backend.h"
+
+struct it_cpu_kernels {
+    const char *name;                  /* as in INTUITOR_ISA */
+    it_kernel *kernel[IT_OP_COUNT];
+};
+extern const struct it_cpu_kernels it_cpu_kernels_portable;
+extern const struct it_cpu_kernels it_cpu_kernels_avx2;
+extern const struct it_cpu_kernels it_cpu_kernels_avx512;
+
+/* Working memory, allocated when the device is opened: 2 MiB a thread, about a core's L2 cache, and
+ * partial sums that all threads share. Kernels cut their work so that it fits, or refuse. */
+enum { IT_CPU_SCRATCH = 1 << 19 /* floats */, IT_CPU_PARTS = 1024 /* doubles */ };
+
+struct it_cpu {
+    const struct it_cpu_kernels *set;
+    float *scratch; /* [threads, IT_CPU_SCRATCH] */
+    size_t scratch_bytes;
+    double parts[IT_CPU_PARTS];
+};
+
+static inline float *it_cpu_scratch(const struct it_device *device, int thread)
+{
+    const struct it_cpu *cpu = device->data;
+    return cpu->scratch + (int64_t)thread * IT_CPU_SCRATCH;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* All kernels for one instruction set: included by kernels_*.c after one of simd_*.h. One schedule,
+ * three instantiations. */
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/tensor/kmath.h"
+
+#include "backends/cpu/vector.inc.c" /* views, types, exponential */
+#include "backends/cpu/rows.inc.c"   /* fill copy scale_add gather scatter kv_write rope */
+#include "backends/cpu/norm.inc.c"   /* rmsnorm swiglu sum_rows sumsq adamw */
+#include "backends/cpu/gemm.inc.c"   /* packing and the microkernel */
+#include "backends/cpu/matmul.inc.c"
+#include "backends/cpu/attn.inc.c"
+#include "backends/cpu/attn_bwd.inc.c"
+#include "backends/cpu/stats.inc.c"  /* token_stats */
+#include "backends/cpu/sample.inc.c"
+
+const struct it_cpu_kernels IT_CPU_KERNELS = {
+    .name = IT_CPU_SIMD_NAME,
+    .kernel =
+        {
+#define OP(ID, name, ...) [IT_OP_##ID] = name,
+#include "core/tensor/ops.def"
+#undef OP
+        },
+};

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Eight floats at a time: AVX2 and FMA. The names are explained in simd_avx512.h. */
+#ifndef IT_CPU_SIMD_H
+#define IT_CPU_SIMD_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef __m256 vf;
+typedef int32_t vi __attribute__((vector_size(32)));
+typedef uint32_t vu __attribute__((vector_size(32)));
+typedef __m256 vm;
+
+enum {
+    VW = 8,
+    MR = 6, /* 12 of 16 registers */
+    NV = 2,
+    FEW = 4
+};
+#define IT_CPU_SIMD_NAME "avx2"
+#define IT_CPU_ROWS 6
+
+static inline __m256i v_lanes(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vm v_first(int n)
+{
+    return _mm256_castsi256_ps(v_lanes(n));
+}
+static inline vf v_set(float x)
+{
+    return _mm256_set1_ps(x);
+}
+static inline vf v_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void v_store(float *p, vf x)
+{
+    _mm256_storeu_ps(p, x);
+}
+static inline vf v_load_n(const float *p, int n)
+{
+    return n >= VW ? v_load(p) : _mm256_maskload_ps(p, v_lanes(n));
+}
+static inline void v_store_n(float *p, vf x, int n)
+{
+    if (n >= VW) {
+        v_store(p, x);
+    } else {
+        _mm256_maskstore_ps(p, v_lanes(n), x);
+    }
+}
+
+static inline vf v_widen(__m128i h)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+static inline __m128i v_narrow(vf x)
+{
+    __m256i u = _mm256_castps_si256(x), up = _mm256_srli_epi32(u, 16);
+    __m256i odd = _mm256_and_si256(up, _mm256_set1_epi32(1));
+    __m256i sum = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i quiet = _mm256_or_si256(up, _mm256_set1_epi32(64));
+    __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    __m256i h = _mm256_blendv_epi8(_mm256_srli_epi32(sum, 16), quiet, nan);
+    return _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+static inline vf v_load_bf16(const uint16_t *p)
+{
+    return v_widen(_mm_loadu_si128((const void *)p));
+}
+static inline vf v_load_bf16_n(const uint16_t *p, int n)
+{
+    if (n >= VW) { return v_load_bf16(p); }
+    uint16_t h[VW] = {0};
+    memcpy(h, p, (size_t)n * sizeof(*p));
+    return v_load_bf16(h);
+}
+static inline void v_store_bf16(uint16_t *p, vf x)
+{
+    _mm_storeu_si128((void *)p, v_narrow(x));
+}
+static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
+{
+    if (n >= VW) {
+        v_store_bf16(p, x);
+    } else {
+        uint16_t h[VW];
+        v_store_bf16(h, x);
+        memcpy(p, h, (size_t)n * sizeof(*p));
+    }
+}
+
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vf v_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vf v_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+static inline vf v_sqrt(vf x)
+{
+    return _mm256_sqrt_ps(x);
+}
+static inline vm v_above(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
+}
+static inline vm v_at_least(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_GE_OQ);
+}
+static inline unsigned v_mask(vm m)
+{
+    return (unsigned)_mm256_movemask_ps(m);
+}
+static inline vf v_select(vm m, vf a, vf b)
+{
+    return _mm256_blendv_ps(b, a, m);
+}
+static inline vi v_bits(vf x)
+{
+    return (vi)x;
+}
+static inline vf v_float(vi x)
+{
+    return (vf)x;
+}
+static inline float v_sum(vf x)
+{
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
+}
+static inline float v_largest(vf x)
+{
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_shuffle_ps(q, q, 1)));
+}
+
+static inline __attribute__((always_inline)) void v_transpose(vf r[VW])
+{
+    vf t[VW];
+#pragma GCC unroll 8
+    for (int i = 0; i < VW; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < VW; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 4; i++) {
+        vf low = r[i], high = r[i + 4];
+        r[i] = _mm256_permute2f128_ps(low, high, 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+    }
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* Sixteen floats at a time: AVX-512 F, BW, DQ and VL. The three simd_*.h offer the same names, and
+ * kernels.inc.c is written once against them. Sums, products and differences of vectors are written
+ * with C's operators (vector extensions of GCC and Clang). */
+#ifndef IT_CPU_SIMD_H
+#define IT_CPU_SIMD_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 vf; /* floats */
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef uint32_t vu __attribute__((vector_size(64)));
+typedef __mmask16 vm; /* a truth a lane */
+
+enum {
+    VW = 16, /* lanes */
+    MR = 14, /* the microkernel holds MR rows of NV vectors in registers: 28 of 32 */
+    NV = 2,
+    FEW = 8 /* rows that streamed weights meet in registers, beside a square to be turned */
+};
+#define IT_CPU_SIMD_NAME "avx512"
+#define IT_CPU_ROWS 14 /* MR, for the preprocessor */
+
+static inline vm v_first(int n) /* the first n lanes */
+{
+    return (vm)((1u << n) - 1u);
+}
+static inline vf v_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+static inline vf v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(float *p, vf x)
+{
+    _mm512_storeu_ps(p, x);
+}
+static inline vf v_load_n(const float *p, int n) /* lanes from n on are zero */
+{
+    return _mm512_maskz_loadu_ps(v_first(n), p);
+}
+static inline void v_store_n(float *p, vf x, int n)
+{
+    _mm512_mask_storeu_ps(p, v_first(n), x);
+}
+
+static inline vf v_widen(__m256i h)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+/* Round to nearest even; a NaN keeps its upper bits and becomes quiet. */
+static inline __m256i v_narrow(vf x)
+{
+    __m512i u = _mm512_castps_si512(x), up = _mm512_srli_epi32(u, 16);
+    __m512i odd = _mm512_and_si512(up, _mm512_set1_epi32(1));
+    __m512i sum = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+    __m512i quiet = _mm512_or_si512(up, _mm512_set1_epi32(64));
+    vm nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_mask_blend_epi32(nan, _mm512_srli_epi32(sum, 16), quiet));
+}
+static inline vf v_load_bf16(const uint16_t *p)
+{
+    return v_widen(_mm256_loadu_si256((const void *)p));
+}
+static inline vf v_load_bf16_n(const uint16_t *p, int n)
+{
+    return v_widen(_mm256_maskz_loadu_epi16(v_first(n), p));
+}
+static inline void v_store_bf16(uint16_t *p, vf x)
+{
+    _mm256_storeu_si256((void *)p, v_narrow(x));
+}
+static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
+{
+    _mm256_mask_storeu_epi16(p, v_first(n), v_narrow(x));
+}
+
+static inline vf v_fma(vf a, vf b, vf c) /* a*b + c, rounded once */
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vf v_max(vf a, vf b) /* b where either is a NaN */
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vf v_min(vf a, vf b) /* b where either is a NaN */
+{
+    return _mm512_min_ps(a, b);
+}
+static inline vf v_sqrt(vf x)
+{
+    return _mm512_sqrt_ps(x);
+}
+static inline vm v_above(vf a, vf b) /* a > b */
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+static inline vm v_at_least(vf a, vf b) /* a >= b */
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
+static inline unsigned v_mask(vm m) /* a bit a lane */
+{
+    return m;
+}
+static inline vf v_select(vm m, vf a, vf b) /* a where m, else b */
+{
+    return _mm512_mask_blend_ps(m, b, a);
+}
+static inline vi v_bits(vf x)
+{
+    return (vi)x;
+}
+static inline vf v_float(vi x)
+{
+    return (vf)x;
+}
+static inline float v_sum(vf x) /* a tree, always the same */
+{
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
+}
+static inline float v_largest(vf x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+/* r[i] lane j becomes r[j] lane i */
+static inline __attribute__((always_inline)) void v_transpose(vf r[VW])
+{
+    vf t[VW];
+#pragma GCC unroll 16
+    for (int i = 0; i < VW; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < VW; i += 4) {
+        __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 2]);
+        __m512d c = _mm512_castps_pd(t[i + 1]), d = _mm512_castps_pd(t[i + 3]);
+        r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+        r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+        r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Four floats at a time in plain C with vector extensions: any machine that GCC or Clang knows. The
+ * names are explained in simd_avx512.h. The multiply-add is not fused here. */
+#ifndef IT_CPU_SIMD_H
+#define IT_CPU_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/tensor/kmath.h"
+
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+typedef uint32_t vu __attribute__((vector_size(16)));
+typedef vi vm;
+
+enum { VW = 4, MR = 4, NV = 2, FEW = 4 };
+#define IT_CPU_SIMD_NAME "portable"
+#define IT_CPU_ROWS 4
+
+static inline vm v_first(int n)
+{
+    return (vi){0, 1, 2, 3} < (vi){n, n, n, n};
+}
+static inline vf v_set(float x)
+{
+    return (vf){x, x, x, x};
+}
+static inline vf v_load(const float *p)
+{
+    vf x;
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+static inline void v_store(float *p, vf x)
+{
+    memcpy(p, &x, sizeof(x));
+}
+static inline vf v_load_n(const float *p, int n)
+{
+    vf x = v_set(0);
+    memcpy(&x, p, n >= VW ? sizeof(x) : (size_t)n * sizeof(*p));
+    return x;
+}
+static inline void v_store_n(float *p, vf x, int n)
+{
+    memcpy(p, &x, n >= VW ? sizeof(x) : (size_t)n * sizeof(*p));
+}
+
+static inline vf v_load_bf16(const uint16_t *p)
+{
+    return (vf)((vu){p[0], p[1], p[2], p[3]} << 16);
+}
+static inline vf v_load_bf16_n(const uint16_t *p, int n)
+{
+    uint16_t h[VW] = {0};
+    memcpy(h, p, n >= VW ? sizeof(h) : (size_t)n * sizeof(*p));
+    return v_load_bf16(h);
+}
+static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
+{
+    for (int i = 0; i < n && i < VW; i++) { p[i] = (uint16_t)k_bf16_store(x[i]); }
+}
+static inline void v_store_bf16(uint16_t *p, vf x)
+{
+    v_store_bf16_n(p, x, VW);
+}
+
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return a * b + c;
+}
+static inline vf v_select(vm m, vf a, vf b)
+{
+    return (vf)(((vi)a & m) | ((vi)b & ~m));
+}
+static inline vm v_above(vf a, vf b)
+{
+    return a > b;
+}
+static inline vm v_at_least(vf a, vf b)
+{
+    return a >= b;
+}
+static inline unsigned v_mask(vm m)
+{
+    return (unsigned)((m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8));
+}
+static inline vf v_max(vf a, vf b)
+{
+    return v_select(a > b, a, b);
+}
+static inline vf v_min(vf a, vf b)
+{
+    return v_select(a < b, a, b);
+}
+static inline vf v_sqrt(vf x)
+{
+    return (vf){sqrtf(x[0]), sqrtf(x[1]), sqrtf(x[2]), sqrtf(x[3])};
+}
+static inline vi v_bits(vf x)
+{
+    return (vi)x;
+}
+static inline vf v_float(vi x)
+{
+    return (vf)x;
+}
+static inline float v_sum(vf x)
+{
+    return (x[0] + x[2]) + (x[1] + x[3]);
+}
+static inline float v_largest(vf x)
+{
+    return k_max(k_max(x[0], x[2]), k_max(x[1], x[3]));
+}
+
+static inline void v_transpose(vf r[VW])
+{
+    vf t[VW];
+    for (int i = 0; i < VW; i++) { t[i] = (vf){r[0][i], r[1][i], r[2][i], r[3][i]}; }
+    for (int i = 0; i < VW; i++) { r[i] = t[i]; }
+}
+
+#endif

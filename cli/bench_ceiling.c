@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* What the machine can do at most, measured with nothing in the way: reading memory, and fused
+ * multiply-adds in f32. Of the runs the best counts: a ceiling is not a habit. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cli/bench.h"
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/base/pool.h"
+
+/* The tree is compiled without contraction; here the fused instruction is what is measured. */
+#ifdef __clang__
+#    pragma STDC FP_CONTRACT ON
+#    define FUSED
+#else
+#    define FUSED __attribute__((optimize("fp-contract=fast")))
+#endif
+
+enum { STREAMS = 8, CHAINS = 12, ROUNDS = 400000, TRIES = 7 };
+
+/* ---- multiply-adds: CHAINS independent sums hide the latency of the unit ---- */
+
+typedef float vector16 __attribute__((vector_size(16)));
+
+FUSED static float burn_16(int64_t rounds)
+{
+    vector16 sum[CHAINS] = {{0}}, by = {0.5f, 0.5f, 0.5f, 0.5f}, all = {0};
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+        for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
+    }
+    for (int k = 0; k < CHAINS; k++) { all += sum[k]; }
+    return all[0];
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+typedef float vector32 __attribute__((vector_size(32)));
+typedef float vector64 __attribute__((vector_size(64)));
+
+__attribute__((target("avx2,fma"))) FUSED static float burn_32(int64_t rounds)
+{
+    vector32 sum[CHAINS] = {{0}}, by = (vector32){0} + 0.5f, all = {0};
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+        for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
+    }
+    for (int k = 0; k < CHAINS; k++) { all += sum[k]; }
+    return all[0];
+}
+
+__attribute__((target("avx512f"))) FUSED static float burn_64(int64_t rounds)
+{
+    vector64 sum[CHAINS] = {{0}}, by = (vector64){0} + 0.5f, all = {0};
+    for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 12
+        for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
+    }
+    for (int k = 0; k < CHAINS; k++) { all += sum[k]; }
+    return all[0];
+}
+#endif
+
+struct burner {
+    float (*burn)(int64_t rounds);
+    int lanes;
+    const char *words;
+};
+
+static struct burner widest(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (__builtin_cpu_supports("avx512f")) { return (struct burner){burn_64, 16, "512-bit"}; }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        return (struct burner){burn_32, 8, "256-bit"};
+    }
+#endif
+    return (struct burner){burn_16, 4, "128-bit"};
+}
+
+struct work {
+    struct burner burner;
+    uint64_t *memory;
+    size_t words; /* of one thread's part; a multiple of STREAMS * 8 */
+    volatile uint64_t sink;
+};
+
+static void burn_work(void *context, int64_t begin, int64_t end, int thread)
+{
+    struct work *w = context;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) { w->sink += (uint64_t)w->burner.burn(ROUNDS); }
+}
+
+/* ---- reading: several streams a thread, because one does not keep memory busy ---- */
+
+typedef uint64_t line __attribute__((vector_size(64), may_alias));
+
+static uint64_t read_part(const uint64_t *part, size_t words)
+{
+    size_t lines = words / 8 / STREAMS;
+    const line *at = (const line *)(const void *)part;
+    line sum = {0};
+    for (size_t i = 0; i < lines; i++) {
+#pragma GCC unroll 8
+        for (size_t s = 0; s < STREAMS; s++) {
+            __builtin_prefetch(&at[s * lines + i + 16]);
+            sum ^= at[s * lines + i];
+        }
+    }
+    return sum[0] ^ sum[3] ^ sum[7];
+}
+
+static void read_work(void *context, int64_t begin, int64_t end, int thread)
+{
+    struct work *w = context;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        w->sink += read_part(w->memory + (size_t)i * w->words, w->words);
+    }
+}
+
+/* Each thread writes its own part first, so that it lies near that thread. */
+static void touch_work(void *context, int64_t begin, int64_t end, int thread)
+{
+    struct work *w = context;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        memset(w->memory + (size_t)i * w->words, (int)i + 1, w->words * sizeof *w->memory);
+    }
+}
+
+static double best_time(struct it_pool *pool, it_pool_work *call, struct work *w, int threads)
+{
+    double best = INFINITY;
+    for (int i = 0; i < TRIES && !it_interrupted(); i++) {
+        double start = it_now();
+        it_pool_run(pool, threads, 1, call, w);
+        best = fmin(best, it_now() - start);
+    }
+    return best;
+}
+
+/* Larger than any cache that could hold it, small beside the machine's memory. */
+static size_t read_bytes(int threads)
+{
+    struct it_topology topology;
+    it_topology_read(&topology);
+    int64_t bytes = 2 * topology.l3 * (topology.packages > 0 ? topology.packages : 1);
+    int64_t total = it_mem_total(), unit = (int64_t)threads * STREAMS * 4096;
+    if (bytes < INT64_C(256) << 20) { bytes = INT64_C(256) << 20; }
+    if (bytes > INT64_C(4) << 30) { bytes = INT64_C(4) << 30; }
+    if (total > 0 && bytes > total / 8) { bytes = total / 8; }
+    return (size_t)(bytes < unit ? unit : bytes / unit * unit);
+}
+
+static void add(struct it_bench *bench, const char *what, const char *shape, enum it_dtype dtype,
+                const char *unit, double seconds, double rate)
+{
+    struct it_bench_row row = it_bench_row(bench, what, dtype);
+    snprintf(row.shape, sizeof row.shape, "%s", shape);
+    row.time_s = seconds;
+    row.rate = rate;
+    row.unit = unit;
+    row.fraction = 1.0;
+    it_bench_add(bench, &row);
+}
+
+static enum it_status host_read(struct it_bench *bench, struct it_pool *pool, int threads)
+{
+    char shape[96], size[24];
+    size_t bytes = read_bytes(threads);
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return it_fail(IT_NOMEM, "no room for %zu bytes to read", bytes);
+    }
+#ifdef MADV_HUGEPAGE
+    (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: small pages only measure lower */
+#endif
+    struct work w = {.memory = memory, .words = bytes / sizeof(uint64_t) / (size_t)threads};
+    it_pool_run(pool, threads, 1, touch_work, &w);
+    double seconds = best_time(pool, read_work, &w, threads);
+    munmap(memory, bytes);
+    bench->ceiling.bytes_s = (double)bytes / seconds;
+    snprintf(shape, sizeof shape, "%d threads x %d streams, %s", threads, STREAMS,
+             it_format_size((int64_t)bytes, size, sizeof size));
+    add(bench, "ceiling/read", shape, IT_NONE, "GB/s", seconds, 1e-9 * bench->ceiling.bytes_s);
+    return IT_OK;
+}
+
+static enum it_status host_ceiling(struct it_bench *bench)
+{
+    struct it_pool *pool = it_device_pool(bench->device);
+    int threads = pool ? it_pool_threads(pool) : 1;
+    char shape[96];
+    struct work w = {.burner = widest()};
+    IT_TRY(host_read(bench, pool, threads));
+    double seconds = best_time(pool, burn_work, &w, threads);
+    double flops = 2.0 * ROUNDS * CHAINS * w.burner.lanes * threads;
+    bench->ceiling.flop_s = flops / seconds;
+    snprintf(shape, sizeof shape, "%d threads, %s", threads, w.burner.words);
+    add(bench, "ceiling/fma", shape, IT_F32, "GFLOP/s", seconds, 1e-9 * bench->ceiling.flop_s);
+    return it_interrupted() ? IT_INTERRUPTED : IT_OK;
+}
+
+/* ---- other devices: through the door, by the ops that come nearest to nothing in the way ---- */
+
+struct product {
+    struct it_tensor y, a, b;
+};
+
+static enum it_status copy_call(void *context)
+{
+    struct product *p = context;
+    return it_copy(p->y, p->a);
+}
+
+static enum it_status multiply_call(void *context)
+{
+    struct product *p = context;
+    return it_matmul(p->y, p->a, p->b, (struct it_tensor){0},
+                     (struct it_matmul_how){.trans_b = true});
+}
+
+static enum it_status device_ceiling(struct it_bench *bench)
+{
+    enum { SIDE = 4096 };
+    bool half = it_device_info(bench->device)->dtypes & (1u << IT_BF16);
+    enum it_dtype dtype = half ? IT_BF16 : IT_F32;
+    double size = (double)it_dtype_size(dtype) * SIDE * SIDE, seconds = NAN;
+    struct it_arena *arena = NULL;
+    struct product p;
+    char shape[96];
+    IT_TRY(it_arena_open(bench->device, "ceiling", (int64_t)(3.0 * size) + (1 << 20), &arena));
+    enum it_status status = it_tensor2(arena, dtype, SIDE, SIDE, &p.y);
+    if (status == IT_OK) { status = it_tensor2(arena, dtype, SIDE, SIDE, &p.a); }
+    if (status == IT_OK) { status = it_tensor2(arena, dtype, SIDE, SIDE, &p.b); }
+    if (status == IT_OK) { status = it_fill(p.a, 0.5); }
+    if (status == IT_OK) { status = it_fill(p.b, 0.25); }
+    if (status == IT_OK) { status = it_bench_time(bench, copy_call, &p, &seconds); }
+    if (status == IT_OK) {
+        snprintf(shape, sizeof shape, "copy of %d x %d", SIDE, SIDE);
+        bench->ceiling.bytes_s = 2.0 * size / seconds;
+        add(bench, "ceiling/copy", shape, dtype, "GB/s", seconds, 1e-9 * bench->ceiling.bytes_s);
+        status = it_bench_time(bench, multiply_call, &p, &seconds);
+    }
+    if (status == IT_OK) {
+        snprintf(shape, sizeof shape, "matmul of side %d", SIDE);
+        bench->ceiling.flop_s = 2.0 * SIDE * SIDE * SIDE / seconds;
+        add(bench, "ceiling/matmul", shape, dtype, "GFLOP/s", seconds,
+            1e-9 * bench->ceiling.flop_s);
+    }
+    it_arena_close(arena);
+    return status;
+}
+
+enum it_status it_bench_ceiling(struct it_bench *bench)
+{
+    bench->ceiling = (struct it_ceiling){NAN, NAN};
+    bool host = it_device_info(bench->device)->flags & IT_DEVICE_UNIFIED;
+    return host ? host_ceiling(bench) : device_ceiling(bench);
+}

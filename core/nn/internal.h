@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of core/nn. */
+#ifndef IT_NN_INTERNAL_H
+#define IT_NN_INTERNAL_H
+
+#include "core/nn/nn.h"
+
+/* What the forward direction of a step leaves for the backward one; views into the arena. */
+struct it_saved {
+    struct it_tensor t[5];
+};
+
+/* What flows from step to step. Backward, the same names carry gradients. */
+struct it_flow {
+    struct it_tensor x;        /* [tokens, hidden], or [tokens, heads*head_dim] after attention */
+    struct it_tensor residual; /* [tokens, hidden] */
+    struct it_tensor qkv;      /* [tokens, (heads + 2 kv_heads) head_dim] */
+};
+
+enum it_pass_mode {
+    IT_PASS_KEEP,    /* training: everything backward needs stays in the arena */
+    IT_PASS_SCORE,   /* forward alone: the residual stream is one buffer, updated in place */
+    IT_PASS_PREFILL, /* score, and keys and values go to the cache */
+    IT_PASS_DECODE   /* one query a sequence over the cache */
+};
+
+/* One walk through the stack over one batch. */
+struct it_pass {
+    const struct it_net *net;
+    const struct it_weights *weights;
+    struct it_weights *grads; /* backward only */
+    struct it_arena *arena;   /* of activations */
+    enum it_pass_mode mode;
+    int64_t tokens;
+    struct it_tensor ids, positions; /* i [tokens] */
+    struct it_tensor segments;       /* i [segments, 5]; packed modes */
+    struct it_tensor kv_rows;        /* i [tokens]; prefill, decode */
+    struct it_tensor table, length;  /* i [tokens, slot_pages], i [tokens]; decode */
+    const struct it_tensor *kc, *vc; /* [layers] cache tensors [pages*page, kv_heads*head_dim] */
+    int64_t page;
+    int layer; /* being walked */
+};
+
+enum it_status it_step_forward(struct it_pass *pass, const struct it_step *step,
+                               struct it_flow *flow, struct it_saved *saved);
+enum it_status it_step_backward(struct it_pass *pass, const struct it_step *step,
+                                struct it_flow *flow, const struct it_saved *saved);
+
+/* x = embedding rows of pass->ids, allocated from pass->arena. */
+enum it_status it_pass_embed(struct it_pass *pass, struct it_tensor *x_out);
+/* Layer pass->layer: x -> x_out. saved [IT_MAX_STEPS] is written in mode KEEP. */
+enum it_status it_pass_block(struct it_pass *pass, struct it_tensor x, struct it_saved *saved,
+                             struct it_tensor *x_out);
+/* Gradients of the block: dx is read and then overwritten with the gradient of the block's input.
+ * */
+enum it_status it_pass_block_backward(struct it_pass *pass, struct it_tensor dx,
+                                      const struct it_saved *saved);
+
+/* ---- the head: final norm, logits of a few rows at a time, statistics ---- */
+
+struct it_head {
+    const struct it_net *net;
+    int64_t rows;                      /* of one chunk */
+    struct it_tensor hidden, normed;   /* x [rows, hidden] */
+    struct it_tensor rstd;             /* a [rows] */
+    struct it_tensor logits;           /* a [rows, vocab] */
+    struct it_tensor index, targets;   /* i [rows] */
+    struct it_tensor stats, coefs;     /* a [rows, IT_STAT_COUNT], a [rows, 3] */
+    struct it_tensor temps;            /* a [2] */
+    struct it_tensor dlogits;          /* x [rows, vocab]: the logits' own memory unless BF16 */
+    struct it_tensor dnormed, dhidden; /* x [rows, hidden] */
+    void *scratch;                     /* host: rows * IT_STAT_COUNT reals */
+};
+int64_t it_head_default_rows(const struct it_net *net);
+enum it_status it_head_open(const struct it_net *net, struct it_arena *arena, int64_t rows,
+                            bool train, struct it_head *head_out);
+void it_head_close(struct it_head *head);
+enum it_status it_head_set(struct it_head *head, const struct it_head_options *options);
+/* hidden [tokens, hidden] of the last block; n <= head->rows rows of it at head->index. Leaves
+ * hidden, normed, rstd, logits. */
+enum it_status it_head_logits(struct it_head *head, const struct it_weights *weights,
+                              struct it_tensor hidden, int64_t n);
+/* All rows of a pack: stats_out [n_rows][IT_STAT_COUNT]. */
+enum it_status it_head_forward(struct it_head *head, const struct it_weights *weights,
+                               struct it_tensor hidden, const struct it_pack *pack,
+                               const struct it_head_options *options, double *stats_out);
+/* Adds into the gradients of head and final norm, and into dhidden, a [tokens, hidden]. */
+enum it_status it_head_backward(struct it_head *head, const struct it_weights *weights,
+                                struct it_tensor hidden, const struct it_pack *pack,
+                                const struct it_head_options *options, const double *coefs,
+                                struct it_weights *grads, struct it_tensor dhidden);
+
+/* ---- helpers ---- */
+
+/* Host doubles to and from a dense F32 or F64 tensor; scratch holds its elements in its own type.
+ * */
+enum it_status it_put_reals(struct it_tensor t, const double *values, void *scratch);
+enum it_status it_get_reals(double *values_out, struct it_tensor t, void *scratch);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* What each kind of step does, forward and backward. The two directions stand side by side:
+ * backward reads what forward saved, sets gradients of activations and adds into gradients of
+ * weights. */
+#include <assert.h>
+#include <math.h>
+
+#include "core/nn/internal.h"
+
+static enum it_status activation(struct it_pass *pass, int64_t columns, struct it_tensor *t_out)
+{
+    return it_tensor2(pass->arena, pass->net->dtype, pass->tokens, columns, t_out);
+}
+
+static struct it_tensor weight(const struct it_pass *pass, enum it_slot slot)
+{
+    return it_weight(pass->weights, pass->layer, slot);
+}
+
+static struct it_tensor gradient(const struct it_pass *pass, enum it_slot slot)
+{
+    return it_weight(pass->grads, pass->layer, slot);
+}
+
+static const struct it_tensor absent;
+
+/* y = x W^T (+ bias), and its gradients: dx = dy W, dW += dy^T x, dbias += column sums of dy. */
+static enum it_status project(struct it_tensor y, struct it_tensor x, struct it_tensor w,
+                              struct it_tensor bias)
+{
+    return it_matmul(y, x, w, bias, (struct it_matmul_how){.trans_b = true});
+}
+
+static enum it_status project_back(struct it_tensor dx, struct it_tensor dw, struct it_tensor dy,
+                                   struct it_tensor x, struct it_tensor w)
+{
+    IT_TRY(it_matmul(dx, dy, w, absent, (struct it_matmul_how){0}));
+    return it_matmul(dw, dy, x, absent,
+                     (struct it_matmul_how){.trans_a = true, .accumulate = true});
+}
+
+/* ---- residual stream ---- */
+
+static enum it_status branch(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                             struct it_saved *saved)
+{
+    (void)pass, (void)step, (void)saved;
+    flow->residual = flow->x;
+    return IT_OK;
+}
+
+/* Backward, BRANCH is where the two gradients meet again: the mirror of MERGE. */
+static enum it_status branch_back(struct it_pass *pass, const struct it_step *step,
+                                  struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)pass, (void)step, (void)saved;
+    IT_TRY(it_scale_add(flow->residual, 1.0, flow->x, 1.0, flow->residual));
+    flow->x = flow->residual;
+    return IT_OK;
+}
+
+static enum it_status merge(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                            struct it_saved *saved)
+{
+    (void)step, (void)saved;
+    struct it_tensor y = flow->residual; /* in place, unless a norm kept it for backward */
+    if (pass->mode == IT_PASS_KEEP) { IT_TRY(activation(pass, pass->net->config.hidden, &y)); }
+    IT_TRY(it_scale_add(y, 1.0, flow->x, 1.0, flow->residual));
+    flow->x = y;
+    return IT_OK;
+}
+
+/* The gradient of a sum goes both ways. The residual's side is the stream's own buffer, which
+ * BRANCH will add into; the other side only reads it before then. */
+static enum it_status merge_back(struct it_pass *pass, const struct it_step *step,
+                                 struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)pass, (void)step, (void)saved;
+    flow->residual = flow->x;
+    return IT_OK;
+}
+
+/* ---- norm ---- */
+
+static enum it_status norm(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                           struct it_saved *saved)
+{
+    struct it_tensor y, rstd;
+    IT_TRY(activation(pass, pass->net->config.hidden, &y));
+    IT_TRY(it_tensor1(pass->arena, it_dtype_accumulation(pass->net->dtype), pass->tokens, &rstd));
+    IT_TRY(it_rmsnorm(y, rstd, flow->x, weight(pass, step->slot), pass->net->config.rms_eps));
+    *saved = (struct it_saved){{flow->x, rstd}};
+    flow->x = y;
+    return IT_OK;
+}
+
+static enum it_status norm_back(struct it_pass *pass, const struct it_step *step,
+                                struct it_flow *flow, const struct it_saved *saved)
+{
+    struct it_tensor dx;
+    IT_TRY(activation(pass, pass->net->config.hidden, &dx));
+    IT_TRY(it_rmsnorm_bwd(dx, gradient(pass, step->slot), flow->x, saved->t[0],
+                          weight(pass, step->slot), saved->t[1]));
+    flow->x = dx;
+    return IT_OK;
+}
+
+/* ---- attention ---- */
+
+struct qkv_views {
+    struct it_tensor q, k, v; /* column views of qkv */
+};
+
+static struct qkv_views split(const struct it_pass *pass, struct it_tensor qkv)
+{
+    int64_t q = it_dim_size(&pass->net->config, IT_DIM_Q);
+    int64_t kv = it_dim_size(&pass->net->config, IT_DIM_KV);
+    return (struct qkv_views){it_columns(qkv, 0, q), it_columns(qkv, q, kv),
+                              it_columns(qkv, q + kv, kv)};
+}
+
+static enum it_status qkv(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                          struct it_saved *saved)
+{
+    (void)step;
+    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
+    *saved = (struct it_saved){{flow->x}};
+    return project(flow->qkv, flow->x, weight(pass, IT_SLOT_QKV), weight(pass, IT_SLOT_QKV_BIAS));
+}
+
+static enum it_status qkv_back(struct it_pass *pass, const struct it_step *step,
+                               struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)step;
+    struct it_tensor bias = gradient(pass, IT_SLOT_QKV_BIAS);
+    if (bias.dtype != IT_NONE) { IT_TRY(it_sum_rows(bias, flow->qkv)); }
+    IT_TRY(activation(pass, pass->net->config.hidden, &flow->x));
+    return project_back(flow->x, gradient(pass, IT_SLOT_QKV), flow->qkv, saved->t[0],
+                        weight(pass, IT_SLOT_QKV));
+}
+
+static enum it_status turn(struct it_pass *pass, struct it_flow *flow, int sign)
+{
+    struct qkv_views s = split(pass, flow->qkv);
+    IT_TRY(it_rope(s.q, pass->net->rope, pass->positions, sign));
+    return it_rope(s.k, pass->net->rope, pass->positions, sign);
+}
+
+static enum it_status rope(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                           struct it_saved *saved)
+{
+    (void)step, (void)saved;
+    return turn(pass, flow, 1);
+}
+
+static enum it_status rope_back(struct it_pass *pass, const struct it_step *step,
+                                struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)step, (void)saved;
+    return turn(pass, flow, -1); /* a rotation undoes itself */
+}
+
+static struct it_attn_shape attn_shape(const struct it_pass *pass)
+{
+    const struct it_model_config *c = &pass->net->config;
+    return (struct it_attn_shape){.heads = c->heads,
+                                  .kv_heads = c->kv_heads,
+                                  .page = pass->page,
+                                  .scale = 1.0 / sqrt((double)c->head_dim)};
+}
+
+static enum it_status attn(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                           struct it_saved *saved)
+{
+    (void)step;
+    const struct it_model_config *c = &pass->net->config;
+    struct qkv_views s = split(pass, flow->qkv);
+    struct it_tensor y, lse;
+    IT_TRY(activation(pass, it_dim_size(c, IT_DIM_Q), &y));
+    if (pass->mode == IT_PASS_PREFILL || pass->mode == IT_PASS_DECODE) {
+        IT_TRY(it_kv_write(pass->kc[pass->layer], pass->vc[pass->layer], s.k, s.v, pass->kv_rows));
+    }
+    if (pass->mode == IT_PASS_DECODE) {
+        IT_TRY(it_attn_decode(y, s.q, pass->kc[pass->layer], pass->vc[pass->layer], pass->table,
+                              pass->length, attn_shape(pass)));
+    } else {
+        IT_TRY(it_tensor2(pass->arena, it_dtype_accumulation(pass->net->dtype), pass->tokens,
+                          c->heads, &lse));
+        IT_TRY(it_attn(y, lse, s.q, s.k, s.v, pass->segments, attn_shape(pass)));
+        *saved = (struct it_saved){{s.q, s.k, s.v, y, lse}};
+    }
+    flow->x = y;
+    return IT_OK;
+}
+
+static enum it_status attn_back(struct it_pass *pass, const struct it_step *step,
+                                struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)step;
+    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
+    struct qkv_views d = split(pass, flow->qkv);
+    return it_attn_bwd((struct it_attn_grads){d.q, d.k, d.v}, flow->x,
+                       (struct it_attn_saved){.q = saved->t[0],
+                                              .k = saved->t[1],
+                                              .v = saved->t[2],
+                                              .y = saved->t[3],
+                                              .lse = saved->t[4],
+                                              .segs = pass->segments},
+                       attn_shape(pass));
+}
+
+static enum it_status out(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                          struct it_saved *saved)
+{
+    (void)step;
+    struct it_tensor y;
+    IT_TRY(activation(pass, pass->net->config.hidden, &y));
+    IT_TRY(project(y, flow->x, weight(pass, IT_SLOT_OUT), absent));
+    *saved = (struct it_saved){{flow->x}};
+    flow->x = y;
+    return IT_OK;
+}
+
+static enum it_status out_back(struct it_pass *pass, const struct it_step *step,
+                               struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)step;
+    struct it_tensor dx;
+    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_Q), &dx));
+    IT_TRY(project_back(dx, gradient(pass, IT_SLOT_OUT), flow->x, saved->t[0],
+                        weight(pass, IT_SLOT_OUT)));
+    flow->x = dx;
+    return IT_OK;
+}
+
+/* ---- feed-forward ---- */
+
+static enum it_status mlp(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
+                          struct it_saved *saved)
+{
+    (void)step;
+    const struct it_model_config *c = &pass->net->config;
+    struct it_tensor gate_up, h, y;
+    IT_TRY(activation(pass, 2 * c->ff, &gate_up));
+    IT_TRY(activation(pass, c->ff, &h));
+    IT_TRY(activation(pass, c->hidden, &y));
+    IT_TRY(project(gate_up, flow->x, weight(pass, IT_SLOT_GATE_UP), absent));
+    IT_TRY(it_swiglu(h, gate_up));
+    IT_TRY(project(y, h, weight(pass, IT_SLOT_DOWN), absent));
+    *saved = (struct it_saved){{flow->x, gate_up, h}};
+    flow->x = y;
+    return IT_OK;
+}
+
+static enum it_status mlp_back(struct it_pass *pass, const struct it_step *step,
+                               struct it_flow *flow, const struct it_saved *saved)
+{
+    (void)step;
+    const struct it_model_config *c = &pass->net->config;
+    struct it_tensor dh, dgate_up, dx;
+    IT_TRY(activation(pass, c->ff, &dh));
+    IT_TRY(activation(pass, 2 * c->ff, &dgate_up));
+    IT_TRY(activation(pass, c->hidden, &dx));
+    IT_TRY(project_back(dh, gradient(pass, IT_SLOT_DOWN), flow->x, saved->t[2],
+                        weight(pass, IT_SLOT_DOWN)));
+    IT_TRY(it_swiglu_bwd(dgate_up, dh, saved->t[1]));
+    IT_TRY(project_back(dx, gradient(pass, IT_SLOT_GATE_UP), dgate_up, saved->t[0],
+                        weight(pass, IT_SLOT_GATE_UP)));
+    flow->x = dx;
+    return IT_OK;
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    enum it_status (*forward)(struct it_pass *, const struct it_step *, struct it_flow *,
+                              struct it_saved *);
+    enum it_status (*backward)(struct it_pass *, const struct it_step *, struct it_flow *,
+                               const struct it_saved *);
+} step_table[IT_STEP_COUNT] = {
+    /*                  forward  backward        saves */
+    [IT_STEP_BRANCH] = {branch, branch_back}, /* nothing */
+    [IT_STEP_NORM] = {norm, norm_back},       /* x, rstd */
+    [IT_STEP_QKV] = {qkv, qkv_back},          /* x */
+    [IT_STEP_ROPE] = {rope, rope_back},       /* nothing */
+    [IT_STEP_ATTN] = {attn, attn_back},       /* q, k, v, y, lse */
+    [IT_STEP_OUT] = {out, out_back},          /* x */
+    [IT_STEP_MERGE] = {merge, merge_back},    /* nothing */
+    [IT_STEP_MLP] = {mlp, mlp_back},          /* x, gate_up, h */
+};
+
+enum it_status it_step_forward(struct it_pass *pass, const struct it_step *step,
+                               struct it_flow *flow, struct it_saved *saved)
+{
+    assert(step->kind > IT_STEP_END && step->kind < IT_STEP_COUNT);
+    return step_table[step->kind].forward(pass, step, flow, saved);
+}
+
+enum it_status it_step_backward(struct it_pass *pass, const struct it_step *step,
+                                struct it_flow *flow, const struct it_saved *saved)
+{
+    assert(step->kind > IT_STEP_END && step->kind < IT_STEP_COUNT);
+    return step_table[step->kind].backward(pass, step, flow, saved);
+}

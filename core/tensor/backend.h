@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* What a backend's author sees: this header and ops.h.
+ *
+ * A device's kernel table starts full of the reference fallback; `open` overwrites the rows the
+ * backend is good at. There is no second list of what is supported: a kernel that cannot do a case
+ * returns IT_UNSUPPORTED before writing anything, and the door falls back (operands home, reference
+ * kernel, results back), warning once per op and type. */
+#ifndef IT_TENSOR_BACKEND_H
+#define IT_TENSOR_BACKEND_H
+
+#include "core/base/pool.h"
+#include "core/tensor/ops.h"
+#include "core/tensor/tensor.h"
+
+enum { IT_BACKEND_ABI = 1 };
+
+/* Device memory. `size` bytes; `host` is not NULL on UNIFIED devices. */
+struct it_buffer {
+    struct it_device *device;
+    void *host;
+    void *handle; /* the backend's own */
+    size_t size;
+};
+
+typedef enum it_status it_kernel(struct it_device *device, const struct it_args *args);
+
+/* All required. Transfers are dense byte ranges and return when the host memory may be reused. */
+struct it_device_ops {
+    void (*close)(struct it_device *device); /* frees device->data */
+    enum it_status (*alloc)(struct it_device *device, size_t bytes, struct it_buffer *buffer_out);
+    void (*release)(struct it_device *device, struct it_buffer *buffer);
+    enum it_status (*upload)(struct it_device *device, struct it_buffer *to, size_t offset,
+                             const void *from, size_t bytes);
+    enum it_status (*download)(struct it_device *device, void *to, const struct it_buffer *from,
+                               size_t offset, size_t bytes);
+    enum it_status (*finish)(struct it_device *device);
+};
+
+struct it_device {
+    const struct it_device_ops *ops;
+    it_kernel *kernel[IT_OP_COUNT];
+    struct it_device_info info;
+    struct it_device_options options;
+    struct it_pool *pool; /* host threads; opened before the backend, closed after it */
+    void *data;           /* the backend's own */
+    struct it_door *door; /* the core's own: recording, memory counts, warnings given */
+};
+
+struct it_backend {
+    int abi;             /* IT_BACKEND_ABI */
+    const char *name;    /* "cpu" */
+    const char *summary; /* one line */
+    int priority;        /* `auto` takes the highest whose probe succeeds */
+    /* Number of devices, 0 with a reason in `why` (never logged as an error). */
+    int (*probe)(char *why, size_t why_size);
+    /* Fill ops, info, data and the kernels; `device` comes with options, pool and the fallback in
+     * every row. */
+    enum it_status (*open)(int index, struct it_device *device);
+};
+
+/* Row r of a view as a host pointer; only where buffer->host is not NULL. */
+static inline void *it_view_host(const struct it_tensor *t)
+{
+    return (char *)t->buffer->host + t->offset;
+}
+
+/* Add a backend at run time (a plugin, a test): it comes after those compiled in. One with a
+ * negative priority is never taken by `auto`. */
+enum it_status it_backend_register(const struct it_backend *backend);
+
+/* The fallback itself, for a table row a backend wants to leave alone. */
+it_kernel *it_fallback(enum it_op op);
+
+#endif

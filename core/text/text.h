@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Text to token ids and back, and the chat template. One tokenizer is shared by all threads; after
+ * opening it is read-only. */
+#ifndef IT_TEXT_TEXT_H
+#define IT_TEXT_TEXT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/base/str.h"
+
+struct it_tokenizer;
+
+struct it_ids {
+    int32_t *item;
+    size_t n, cap;
+};
+void it_ids_add(struct it_ids *ids, int32_t id);
+void it_ids_free(struct it_ids *ids);
+
+/* Byte-level BPE from a model folder: tokenizer.json; else vocab.json + merges.txt (+
+ * added_tokens.json); else tokenizer.model with tiktoken ranks (+ added_tokens.json), with the
+ * family's built-in expression. The file's own pre-tokenizer expression is compiled with PCRE2
+ * (\s is the Unicode White_Space class), NFC is utf8proc's. Everything read is bounds-checked; a
+ * hole in the vocabulary, a merge of unknown parts, a duplicate id is IT_INVALID and named. */
+enum it_status it_tokenizer_open(const char *folder, struct it_tokenizer **tokenizer_out);
+void it_tokenizer_close(struct it_tokenizer *tokenizer);
+
+/* Ids exactly as the Hugging Face tokenizer gives with add_special_tokens=False; special tokens
+ * written in the text are recognised. Malformed UTF-8 is replaced first. Appends. */
+enum it_status it_tokenizer_encode(const struct it_tokenizer *tokenizer, const char *text,
+                                   size_t bytes, struct it_ids *ids_out);
+/* Appends the bytes of the ids (possibly a part of a UTF-8 sequence at the end). An id outside the
+ * vocabulary (padding rows of the head) adds nothing. */
+void it_tokenizer_decode(const struct it_tokenizer *tokenizer, const int32_t *ids, size_t n,
+                         bool skip_special, struct it_str *text_out);
+int32_t it_tokenizer_size(const struct it_tokenizer *tokenizer); /* largest id + 1 */
+int32_t it_tokenizer_find(const struct it_tokenizer *tokenizer, const char *token); /* -1: none */
+bool it_tokenizer_is_special(const struct it_tokenizer *tokenizer, int32_t id);
+/* eos_token of tokenizer_config.json, -1 when there is none. */
+int32_t it_tokenizer_eos(const struct it_tokenizer *tokenizer);
+
+/* A conversation: [{"role": "...", "content": "..."}, ...]. Rendered with the ChatML template
+ * (<|im_start|>role\ncontent<|im_end|>\n), the form of Qwen2.5; `default_system` is put first when
+ * the conversation has no system message (NULL: none). With add_generation_prompt the assistant's
+ * header follows. */
+struct it_chat_template {
+    const char *default_system;
+};
+enum it_status it_chat_render(const struct it_chat_template *template, const json_t *messages,
+                              bool add_generation_prompt, struct it_str *text_out);
+/* What a tokenizer_config.json says of the template, as far as ChatML goes: the Qwen2.5 base and
+ * instruct templates give their default system message; no template at all gives none. Any other
+ * template is refused by name (IT_UNSUPPORTED), never rendered differently in silence. */
+enum it_status it_chat_template_open(const char *folder, struct it_chat_template *template_out);
+/* The plain ChatML template, without a default system message: what a tokenizer_config.json says
+ * under "chat_template" so that it_chat_template_open and the transformers library render alike. */
+extern const char it_chat_template_chatml[];
+
+#endif

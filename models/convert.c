@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers of one floating type into another, on the host, on many threads. */
+#include <stdint.h>
+#include <string.h>
+
+#include "core/base/pool.h"
+#include "core/tensor/kmath.h"
+#include "models/internal.h"
+
+/* IEEE binary16 to f32, exactly: subnormals too. */
+static float half_load(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, rest = h & 1023u;
+    if (exponent == 31u) { return k_float(sign | 0x7f800000u | rest << 13); }
+    if (exponent != 0u) { return k_float(sign | (exponent + 112u) << 23 | rest << 13); }
+    float magnitude = (float)rest * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+}
+
+/* Numbers that pass through f32 at a time: a part of the first-level cache. */
+enum { BLOCK = 1024 };
+
+static void widen(enum it_dtype type, const char *from, int64_t n, float *values)
+{
+    uint16_t h[BLOCK];
+    double d[BLOCK];
+    switch (type) {
+    case IT_BF16:
+        memcpy(h, from, (size_t)n * sizeof h[0]);
+        for (int64_t i = 0; i < n; i++) { values[i] = k_bf16_load(h[i]); }
+        break;
+    case IT_F16:
+        memcpy(h, from, (size_t)n * sizeof h[0]);
+        for (int64_t i = 0; i < n; i++) { values[i] = half_load(h[i]); }
+        break;
+    case IT_F64:
+        memcpy(d, from, (size_t)n * sizeof d[0]);
+        for (int64_t i = 0; i < n; i++) { values[i] = (float)d[i]; }
+        break;
+    default: memcpy(values, from, (size_t)n * sizeof values[0]); break;
+    }
+}
+
+static void narrow(enum it_dtype type, const float *values, int64_t n, void *to, int64_t at)
+{
+    switch (type) {
+    case IT_BF16:
+        for (int64_t i = 0; i < n; i++) {
+            ((uint16_t *)to)[at + i] = (uint16_t)k_bf16_store(values[i]);
+        }
+        break;
+    case IT_F64:
+        for (int64_t i = 0; i < n; i++) { ((double *)to)[at + i] = (double)values[i]; }
+        break;
+    default: memcpy((float *)to + at, values, (size_t)n * sizeof values[0]); break;
+    }
+}
+
+struct job {
+    enum it_dtype to_type, from_type;
+    void *to;
+    const char *from;
+};
+
+static void convert(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const struct job *job = context;
+    size_t size = it_dtype_size(job->from_type);
+    float values[BLOCK];
+    for (int64_t i = begin; i < end; i += BLOCK) {
+        int64_t n = end - i < BLOCK ? end - i : BLOCK;
+        widen(job->from_type, job->from + (size_t)i * size, n, values);
+        narrow(job->to_type, values, n, job->to, i);
+    }
+}
+
+void it_convert(struct it_pool *pool, enum it_dtype to_type, void *to, enum it_dtype from_type,
+                const void *from, int64_t n)
+{
+    struct job job = {.to_type = to_type, .from_type = from_type, .to = to, .from = from};
+    it_pool_run(pool, n, 1 << 16, convert, &job);
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+libintuitor_la_SOURCES += \
+	models/arch.c \
+	models/config.c \
+	models/convert.c \
+	models/init.c \
+	models/internal.h \
+	models/load.c \
+	models/models.h \
+	models/open.c \
+	models/places.c \
+	models/qwen2.c \
+	models/save.c
+
+check_PROGRAMS += \
+	tests/check_3_config \
+	tests/check_3_golden \
+	tests/check_3_models \
+	tests/check_3_transformers
+
+tests_check_3_config_SOURCES = tests/check_3_config.c tests/scratch.h tests/tiny_config.h
+tests_check_3_config_LDADD = $(TEST_LIBS)
+tests_check_3_golden_SOURCES = tests/check_3_golden.c tests/scratch.h
+tests_check_3_golden_LDADD = $(TEST_LIBS)
+tests_check_3_models_SOURCES = tests/check_3_models.c tests/scratch.h tests/tiny_config.h
+tests_check_3_models_LDADD = $(TEST_LIBS)
+tests_check_3_transformers_SOURCES = tests/check_3_transformers.c tests/scratch.h
+tests_check_3_transformers_LDADD = $(TEST_LIBS)
+
+golden_files = config.json generation_config.json golden.json grads.safetensors model.safetensors
+
+FUZZERS += tests/fuzz/fuzz_config.c
+EXTRA_DIST += \
+	scripts/check_transformers.py \
+	scripts/golden_qwen2.py \
+	$(golden_files:%=tests/golden/qwen2-tied/%) \
+	$(golden_files:%=tests/golden/qwen2-untied/%) \
+	tests/fuzz/seeds/fuzz_config/bad.json \
+	tests/fuzz/seeds/fuzz_config/v4.json \
+	tests/fuzz/seeds/fuzz_config/v5.json

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening the JSONL file of a task's split. */
+#ifndef IT_TASKS_DATASET_H
+#define IT_TASKS_DATASET_H
+
+#include "tasks/task.h"
+
+/* Fills the text, gold and id of one problem from its record (already there). IT_INVALID, logged
+ * with `where`, when a field is missing. */
+typedef enum it_status it_dataset_fill(const json_t *record, const char *where,
+                                       struct it_problem *problem);
+
+/* `source->data` is a file, a folder with <split>.jsonl, or a dataset root with
+ * <folder>/<split>.jsonl. Problems without an id get "<task>/<index>". */
+enum it_status it_dataset_open(const char *task, const char *folder, const char *split,
+                               const struct it_task_source *source, it_dataset_fill *fill,
+                               struct it_problems *problems_out);
+
+/* Required string fields of a record that is graded. */
+enum it_status it_dataset_string(const json_t *fields, const char *where, const char *name,
+                                 const char **value_out);
+
+#endif

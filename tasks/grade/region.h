@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets of real numbers made of intervals and points, for unions and the like. */
+#ifndef IT_TASKS_GRADE_REGION_H
+#define IT_TASKS_GRADE_REGION_H
+
+#include <stdbool.h>
+
+#include "tasks/grade/expr.h"
+
+enum { IT_REGION_PIECES = 64 };
+
+struct it_piece {
+    double low, high;
+    bool low_closed, high_closed;
+};
+
+/* Pieces in order, disjoint and not touching: equal sets have equal pieces. */
+struct it_region {
+    struct it_piece piece[IT_REGION_PIECES];
+    int n;
+};
+
+/* False when the tree is no set of reals with constant ends (or has too many pieces). */
+bool it_region_of(const struct it_expr *node, struct it_region *region_out);
+/* x < 3, 1 < x <= 2 for one symbol x: the interval of x; x = ... is none. */
+bool it_region_of_relation(const struct it_expr *node, struct it_region *region_out);
+bool it_region_equal(const struct it_region *a, const struct it_region *b);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The tasks `math`, `math500` and, for grading pairs of answers, `math_equiv`. */
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "tasks/dataset.h"
+#include "tasks/grade/answer.h"
+#include "tasks/grade/box.h"
+#include "tasks/grade/zeroeval.h"
+#include "tasks/task.h"
+
+static const char system_prompt[] =
+    "Reason step by step, and put your final answer within \\boxed{}.";
+
+static enum it_status math_fill(const json_t *record, const char *where, struct it_problem *problem)
+{
+    const char *text, *answer, *solution, *id, *unique_id;
+    IT_TRY(it_dataset_string(record, where, "problem", &text));
+    IT_TRY(it_json_get_string(record, where, "answer", &answer));
+    IT_TRY(it_json_get_string(record, where, "solution", &solution));
+    IT_TRY(it_json_get_string(record, where, "id", &id));
+    IT_TRY(it_json_get_string(record, where, "unique_id", &unique_id));
+    problem->id = it_strdup(unique_id != NULL ? unique_id : id);
+    problem->text = it_strdup(text);
+    char *gold = answer != NULL     ? it_strdup(answer)
+                 : solution != NULL ? it_box_last(solution)
+                                    : NULL;
+    if (gold != NULL && gold[0] == '\0') { /* two problems of the train split have an empty box */
+        it_free(gold);
+        gold = NULL;
+    }
+    problem->gold = gold;
+    return IT_OK;
+}
+
+static enum it_status math_open(const struct it_task_source *source,
+                                struct it_problems *problems_out)
+{
+    const char *split = source->split != NULL ? source->split : "test";
+    return it_dataset_open("math", "math", split, source, math_fill, problems_out);
+}
+
+static enum it_status math500_open(const struct it_task_source *source,
+                                   struct it_problems *problems_out)
+{
+    const char *split = source->split;
+    if (split != NULL && strcmp(split, "test") != 0) {
+        return it_fail(IT_INVALID, "math500: the only split is test, not \"%s\"", split);
+    }
+    return it_dataset_open("math500", "math", "math500", source, math_fill, problems_out);
+}
+
+static void grade_zeroeval(const char *gold, const char *completion, struct it_verdict *verdict)
+{
+    char *number = it_zeroeval_number(gold);
+    verdict->gradable = number != NULL;
+    verdict->extracted = it_zeroeval_answer(completion, NULL);
+    verdict->correct =
+        verdict->extracted != NULL && it_zeroeval_numbers_equal(gold, verdict->extracted);
+    if (!verdict->gradable) {
+        verdict->detail = it_strdup("the gold holds no number");
+    } else if (verdict->extracted == NULL) {
+        verdict->detail = it_strdup("no \"answer\"");
+    }
+    it_free(number);
+}
+
+static void grade(const char *profile, enum it_gold kind, const char *gold, const char *text,
+                  struct it_verdict *verdict_out)
+{
+    struct it_verdict verdict = {0};
+    if (strcmp(profile, "zeroeval") == 0) {
+        grade_zeroeval(gold, text, &verdict);
+    } else {
+        it_answer_grade(profile, kind, gold, text, &verdict);
+    }
+    *verdict_out = verdict;
+}
+
+static enum it_status math_grade(const char *profile, const json_t *fields, const char *where,
+                                 struct it_verdict *verdict_out)
+{
+    const char *completion, *gold;
+    IT_TRY(it_dataset_string(fields, where, "completion", &completion));
+    IT_TRY(it_dataset_string(fields, where, "gold", &gold));
+    grade(profile, IT_GOLD_ANSWER, gold, completion, verdict_out);
+    return IT_OK;
+}
+
+static bool math_equal(const char *profile, const char *a, const char *b)
+{
+    if (strcmp(profile, "zeroeval") == 0) { return it_zeroeval_numbers_equal(a, b); }
+    return it_answer_same(profile, a, b);
+}
+
+static enum it_status equiv_open(const struct it_task_source *source,
+                                 struct it_problems *problems_out)
+{
+    (void)source;
+    (void)problems_out;
+    return it_fail(IT_UNSUPPORTED, "math_equiv: has no problems; it grades pairs of answers "
+                                   "(grade --task math_equiv)");
+}
+
+static enum it_status equiv_grade(const char *profile, const json_t *fields, const char *where,
+                                  struct it_verdict *verdict_out)
+{
+    const char *pred, *gold;
+    IT_TRY(it_dataset_string(fields, where, "pred", &pred));
+    IT_TRY(it_dataset_string(fields, where, "gold", &gold));
+    if (strcmp(profile, "zeroeval") != 0) {
+        grade(profile, IT_GOLD_TEXT, gold, pred, verdict_out);
+        return IT_OK;
+    }
+    struct it_verdict verdict = {.extracted = it_zeroeval_number(pred)};
+    char *number = it_zeroeval_number(gold);
+    verdict.gradable = number != NULL;
+    verdict.correct = it_zeroeval_numbers_equal(gold, pred);
+    it_free(number);
+    *verdict_out = verdict;
+    return IT_OK;
+}
+
+#define PROFILES "math-verify|lighteval|lighteval-2025-05|hendrycks|zeroeval"
+
+const struct it_task it_task_math = {
+    .name = "math",
+    .summary = "competition mathematics, a LaTeX answer",
+    .default_profile = "math-verify",
+    .profiles = PROFILES,
+    .system_prompt = system_prompt,
+    .max_new_tokens = 3072,
+    .open = math_open,
+    .grade = math_grade,
+    .equal = math_equal,
+};
+
+const struct it_task it_task_math500 = {
+    .name = "math500",
+    .summary = "500 problems of the test split of math",
+    .default_profile = "math-verify",
+    .profiles = PROFILES,
+    .system_prompt = system_prompt,
+    .max_new_tokens = 3072,
+    .open = math500_open,
+    .grade = math_grade,
+    .equal = math_equal,
+};
+
+const struct it_task it_task_math_equiv = {
+    .name = "math_equiv",
+    .summary = "two mathematical answers, compared (grade only)",
+    .default_profile = "math-verify",
+    .profiles = PROFILES,
+    .system_prompt = NULL,
+    .max_new_tokens = 0,
+    .open = equiv_open,
+    .grade = equiv_grade,
+    .equal = math_equal,
+};

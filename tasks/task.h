@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* A task: problems, how they are asked, and how an answer is judged. The same row serves training
+ * (prompts, the `accuracy` reward) and evaluation. Adding a task: one file, one line in the table
+ * of tasks/task.c, docs/howto-task.md. */
+#ifndef IT_TASKS_TASK_H
+#define IT_TASKS_TASK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/status.h"
+#include "core/base/str.h"
+
+/* One problem. `record` keeps every field of the source record and is owned here. */
+struct it_problem {
+    json_t *record;
+    char *id;   /* "test/algebra/1.json", or "<task>/<index>" */
+    char *text; /* the user's turn, already in the task's own wording */
+    char *gold; /* the reference answer as the grader wants it; NULL: not gradable */
+};
+
+struct it_problems {
+    struct it_problem *item;
+    size_t n, cap;
+};
+void it_problems_free(struct it_problems *problems);
+
+/* What a grader says of one completion. */
+struct it_verdict {
+    char *extracted; /* owned; NULL: nothing that looks like an answer was found */
+    bool gradable;   /* false: the gold itself could not be read; no reward, group dropped */
+    bool correct;
+    char *detail; /* owned, may be NULL: why */
+};
+void it_verdict_free(struct it_verdict *verdict);
+
+struct it_task_source {
+    const char *data;   /* dataset root (INTUITOR_DATA or --data); NULL: none given */
+    const char *split;  /* "test" or "train"; NULL: the task's evaluation split */
+    int64_t limit;      /* 0: all */
+    uint64_t seed;      /* tasks that make their problems */
+    const char *params; /* task's own, e.g. "kinds=chain,digits=1" for arithmetic; NULL: default */
+};
+
+struct it_task {
+    const char *name;
+    const char *summary;         /* one line for --help and docs */
+    const char *default_profile; /* grading rule */
+    const char *profiles;        /* "a|b|c" */
+    const char *system_prompt;   /* default system message; NULL: none */
+    int64_t max_new_tokens;      /* evaluation default */
+    enum it_status (*open)(const struct it_task_source *source, struct it_problems *problems_out);
+    /* `fields` is a record as `grade` reads it: completion, gold, and the task's own fields.
+     * `where` ("FILE:LINE") begins an error. */
+    enum it_status (*grade)(const char *profile, const json_t *fields, const char *where,
+                            struct it_verdict *verdict_out);
+    /* Optional: the same answer? For plurality votes (GRPO-PV), `select`. NULL: equal strings. */
+    bool (*equal)(const char *profile, const char *answer_a, const char *answer_b);
+};
+
+/* NULL when there is none of that name; it_task_at lists what there is (for it_closest). */
+const struct it_task *it_task_find(const char *name);
+const struct it_task *it_task_at(size_t index); /* NULL past the end */
+/* `profile` NULL gives the default; an unknown profile is IT_INVALID, naming the closest. */
+enum it_status it_task_profile(const struct it_task *task, const char *profile,
+                               const char **profile_out);
+
+#endif

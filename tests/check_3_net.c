@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole model: gradients against central differences in double, block checkpoints against none,
+ * shared prompts against unshared ones, the optimizer against its formula. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "core/nn/nn.h"
+#include "models/models.h"
+
+static struct it_device *device;
+static struct it_net *net;
+static struct it_arena *arena;
+static struct it_weights grads;
+
+static struct it_model_config small(bool tied)
+{
+    static char type[] = "qwen2";
+    return (struct it_model_config){.model_type = type,
+                                    .vocab = 29,
+                                    .hidden = 16,
+                                    .layers = 2,
+                                    .heads = 4,
+                                    .kv_heads = 2,
+                                    .head_dim = 4,
+                                    .ff = 20,
+                                    .max_positions = 64,
+                                    .rms_eps = 1e-6,
+                                    .rope_theta = 1e4,
+                                    .init_range = 0.4,
+                                    .tied = tied};
+}
+
+static void open_net(const char *name, enum it_dtype dtype, bool tied)
+{
+    struct it_model_config config = small(tied);
+    struct it_device_options options = {.threads = 1, .exact = true};
+    struct it_net_options net_options = {.dtype = dtype};
+    ck_assert_int_eq(it_device_open(name, &options, &device), IT_OK);
+    ck_assert_int_eq(it_net_open(device, it_arch_find("qwen2"), &config, &net_options, &net),
+                     IT_OK);
+    ck_assert_int_eq(it_weights_init(net, &net->weights, 7), IT_OK);
+    ck_assert_int_eq(it_arena_open(device, "test", 64 << 20, &arena), IT_OK);
+    ck_assert_int_eq(it_weights_open(net, "gradients", it_dtype_accumulation(dtype), arena, &grads),
+                     IT_OK);
+}
+
+static void close_net(void)
+{
+    it_weights_close(&grads);
+    it_arena_close(arena);
+    it_net_close(net);
+    it_device_close(device);
+}
+
+/* A prompt of 5 with two completions that share it, and one sequence of its own. */
+static const int32_t ids[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2};
+static const int32_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 5, 6, 0, 1, 2, 3, 4, 5, 6};
+static const int32_t segments[][5] = {
+    {0, 5, 0, 0, 0}, {5, 3, 0, 5, 5}, {8, 2, 0, 5, 8}, {10, 7, 0, 0, 10}};
+static const int32_t rows[] = {4, 5, 6, 7, 4, 8, 9, 12, 13, 14, 15};
+static const int32_t targets[] = {9, 2, 6, 0, 5, 3, 28, 7, 9, 3, 2};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+static const struct it_pack pack = {.n_tokens = 17,
+                                    .ids = ids,
+                                    .positions = positions,
+                                    .n_segments = 4,
+                                    .segments = &segments[0][0],
+                                    .n_rows = N_ROWS,
+                                    .rows = rows,
+                                    .targets = targets};
+static const struct it_head_options head = {.temperature = 0.9, .stat_temperature = 1.1};
+static const double factor[3] = {0.7, -0.3, 0.2};
+
+static struct it_tape *new_tape(enum it_checkpoint checkpoint)
+{
+    struct it_tape *tape;
+    struct it_tape_options options = {.max_tokens = 17,
+                                      .max_segments = 4,
+                                      .max_rows = N_ROWS,
+                                      .checkpoint = checkpoint,
+                                      .head_rows = 4,
+                                      .train = true};
+    ck_assert_int_eq(it_tape_open(net, arena, &options, &tape), IT_OK);
+    return tape;
+}
+
+/* A loss that weighs each row differently and uses all three differentiable statistics. */
+static double loss_of(struct it_tape *tape)
+{
+    static const int column[3] = {IT_STAT_LOGPROB, IT_STAT_ENTROPY, IT_STAT_CERTAINTY};
+    double stats[N_ROWS * IT_STAT_COUNT], loss = 0.0;
+    ck_assert_int_eq(it_tape_forward(tape, &net->weights, &pack, &head, stats), IT_OK);
+    for (int i = 0; i < N_ROWS; i++) {
+        for (int c = 0; c < 3; c++) {
+            loss += factor[c] * (1.0 + 0.1 * i) * stats[i * IT_STAT_COUNT + column[c]];
+        }
+    }
+    return loss;
+}
+
+static void gradients_of(struct it_tape *tape)
+{
+    double coefs[N_ROWS * 3];
+    for (int i = 0; i < N_ROWS * 3; i++) { coefs[i] = factor[i % 3] * (1.0 + 0.1 * (i / 3)); }
+    ck_assert_int_eq(it_weights_fill(&grads, 0.0), IT_OK);
+    loss_of(tape);
+    ck_assert_int_eq(it_tape_backward(tape, &net->weights, &pack, &head, coefs, &grads), IT_OK);
+}
+
+static double *host(const struct it_weights *w, int item)
+{
+    return it_tensor_host(&w->item[item].t);
+}
+
+static void differences(bool tied)
+{
+    open_net("reference", IT_F64, tied);
+    struct it_tape *tape = new_tape(IT_CHECKPOINT_NONE);
+    int checked = 0;
+    gradients_of(tape);
+    for (int w = 0; w < net->weights.n; w++) {
+        const struct it_tensor *t = &net->weights.item[w].t;
+        if (t->dtype == IT_NONE) { continue; }
+        for (int64_t i = 0; i < it_tensor_count(t); i += 1 + it_tensor_count(t) / 12) {
+            double *x = host(&net->weights, w) + i, kept = *x, step = 1e-5;
+            double expected = host(&grads, w)[i];
+            *x = kept + step;
+            double up = loss_of(tape);
+            *x = kept - step;
+            double down = loss_of(tape);
+            *x = kept;
+            ck_assert_double_eq_tol((up - down) / (2.0 * step), expected,
+                                    1e-6 * (1.0 + fabs(expected)));
+            checked++;
+        }
+    }
+    ck_assert_int_gt(checked, 150);
+    it_tape_close(tape);
+    close_net();
+}
+
+START_TEST(gradients_tied)
+{
+    differences(true);
+}
+END_TEST
+
+START_TEST(gradients_untied)
+{
+    differences(false);
+}
+END_TEST
+
+static void copy_gradients(double **out)
+{
+    for (int w = 0; w < grads.n; w++) {
+        const struct it_tensor *t = &grads.item[w].t;
+        out[w] = NULL;
+        if (t->dtype == IT_NONE) { continue; }
+        size_t bytes = (size_t)it_tensor_count(t) * it_dtype_size(t->dtype);
+        out[w] = it_alloc(bytes);
+        ck_assert_int_eq(it_download(out[w], *t), IT_OK);
+    }
+}
+
+static const struct {
+    const char *device;
+    enum it_dtype dtype;
+} places[] = {{"reference", IT_F32}, {"reference", IT_BF16}, {"cpu", IT_F32}, {"cpu", IT_BF16}};
+
+START_TEST(checkpoints_change_no_bit)
+{
+    double *plain[64], *again[64];
+    open_net(places[_i].device, places[_i].dtype, true);
+    int64_t mark = it_arena_mark(arena);
+    struct it_tape *tape = new_tape(IT_CHECKPOINT_NONE);
+    gradients_of(tape);
+    copy_gradients(plain);
+    it_tape_close(tape);
+    it_arena_reset(arena, mark);
+    tape = new_tape(IT_CHECKPOINT_BLOCK);
+    gradients_of(tape);
+    copy_gradients(again);
+    it_tape_close(tape);
+    for (int w = 0; w < grads.n; w++) {
+        const struct it_tensor *t = &grads.item[w].t;
+        if (!plain[w]) { continue; }
+        size_t bytes = (size_t)it_tensor_count(t) * it_dtype_size(t->dtype);
+        ck_assert_msg(memcmp(plain[w], again[w], bytes) == 0, "gradient %d differs", w);
+        it_free(plain[w]);
+        it_free(again[w]);
+    }
+    close_net();
+}
+END_TEST
+
+/* The two completions of the shared prompt, each with a copy of it: the same numbers to the bit. */
+START_TEST(shared_prompts_change_no_bit)
+{
+    static const int32_t own_ids[] = {3, 1, 4, 1, 5, 9, 2, 6, 3, 1, 4, 1, 5, 5, 3};
+    static const int32_t own_positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6};
+    static const int32_t own_segments[][5] = {{0, 8, 0, 0, 0}, {8, 7, 0, 0, 8}};
+    static const int32_t own_rows[] = {4, 5, 6, 7, 12, 13, 14};
+    struct it_pack own = {.n_tokens = 15,
+                          .ids = own_ids,
+                          .positions = own_positions,
+                          .n_segments = 2,
+                          .segments = &own_segments[0][0],
+                          .n_rows = 7,
+                          .rows = own_rows,
+                          .targets = targets};
+    double shared[N_ROWS * IT_STAT_COUNT], unshared[7 * IT_STAT_COUNT];
+    open_net(places[_i].device, places[_i].dtype, true);
+    struct it_tape *tape = new_tape(IT_CHECKPOINT_NONE);
+    ck_assert_int_eq(it_tape_forward(tape, &net->weights, &pack, &head, shared), IT_OK);
+    ck_assert_int_eq(it_tape_forward(tape, &net->weights, &own, &head, unshared), IT_OK);
+    ck_assert_mem_eq(shared, unshared, sizeof unshared);
+    it_tape_close(tape);
+    close_net();
+}
+END_TEST
+
+START_TEST(plan_is_what_is_used)
+{
+    int64_t planned;
+    open_net("reference", IT_F32, true);
+    struct it_tape_options options = {
+        .max_tokens = 17, .max_segments = 4, .max_rows = N_ROWS, .head_rows = 4, .train = true};
+    ck_assert_int_eq(it_tape_plan(net, &options, &planned), IT_OK);
+    int64_t before = it_arena_peak(arena);
+    struct it_tape *tape = new_tape(IT_CHECKPOINT_NONE);
+    gradients_of(tape);
+    ck_assert_int_eq(it_arena_peak(arena) - before, planned);
+    it_tape_close(tape);
+    close_net();
+}
+END_TEST
+
+START_TEST(adamw_is_its_formula)
+{
+    struct it_optimizer *optimizer;
+    struct it_adamw_options adamw = {.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1};
+    double norm, rate = 0.01, scale = 0.5, square = 0.0;
+    open_net("reference", IT_F64, true);
+    struct it_tape *tape = new_tape(IT_CHECKPOINT_NONE);
+    ck_assert_int_eq(it_optimizer_open(net, &adamw, &optimizer), IT_OK);
+    gradients_of(tape);
+    int item = 0; /* a norm: no decay; 1: a matrix: decay */
+    double w0 = host(&net->weights, item)[3], w1 = host(&net->weights, 1)[5];
+    double g0 = scale * host(&grads, item)[3], g1 = scale * host(&grads, 1)[5];
+    for (int i = 0; i < grads.n; i++) {
+        const struct it_tensor *t = &grads.item[i].t;
+        for (int64_t k = 0; t->dtype != IT_NONE && k < it_tensor_count(t); k++) {
+            square += host(&grads, i)[k] * host(&grads, i)[k];
+        }
+    }
+    ck_assert_int_eq(it_grad_norm(optimizer, &grads, &norm), IT_OK);
+    ck_assert_double_eq_tol(norm, sqrt(square), 1e-12 * norm);
+    ck_assert_int_eq(it_optimizer_step(optimizer, &grads, rate, scale), IT_OK);
+    /* the first step: both corrections cancel, m/(sqrt(v)+eps) is the gradient's sign but for eps
+     * */
+    ck_assert_double_eq_tol(host(&net->weights, item)[3], w0 - rate * g0 / (fabs(g0) + 1e-8), 1e-9);
+    ck_assert_double_eq_tol(host(&net->weights, 1)[5],
+                            w1 * (1.0 - rate * 0.1) - rate * g1 / (fabs(g1) + 1e-8), 1e-9);
+    ck_assert_int_eq(optimizer->step, 1);
+    it_optimizer_close(optimizer);
+    it_tape_close(tape);
+    close_net();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("net");
+    TCase *tcase = tcase_create("net");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, gradients_tied);
+    tcase_add_test(tcase, gradients_untied);
+    tcase_add_loop_test(tcase, checkpoints_change_no_bit, 0, 4);
+    tcase_add_loop_test(tcase, shared_prompts_change_no_bit, 0, 4);
+    tcase_add_test(tcase, plan_is_what_is_used);
+    tcase_add_test(tcase, adamw_is_its_formula);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
