@@ -60,7 +60,9 @@ static enum it_status take_option(const struct it_command *command, int argc, ch
     if (!row) { return unknown(command, text); }
     if (!value && row->type == IT_OPT_BOOL) { value = "true"; }
     if (!value) {
-        if (*i + 1 >= argc) { return it_fail(IT_INVALID, "%s: %s needs a value", command->name, text); }
+        if (*i + 1 >= argc) {
+            return it_fail(IT_INVALID, "%s: %s needs a value", command->name, text);
+        }
         value = argv[++*i];
     }
     size_t index = (size_t)(row - command->table.row);

@@ -102,7 +102,8 @@ struct it_bench_row it_bench_row(const struct it_bench *bench, const char *what,
 
 void it_bench_add(struct it_bench *bench, struct it_bench_row *row)
 {
-    double moving = row->bytes / bench->ceiling.bytes_s, computing = row->flops / bench->ceiling.flop_s;
+    double moving = row->bytes / bench->ceiling.bytes_s;
+    double computing = row->flops / bench->ceiling.flop_s;
     if (row->time_s > 0.0 && isnan(row->fraction) && fmax(moving, computing) > 0.0) {
         row->fraction = fmax(moving, computing) / row->time_s;
         row->bound = moving > computing ? "memory" : "compute";

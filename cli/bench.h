@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `bench`: what its files share. bench.c is the command, bench_ceiling.c measures the machine,
- * bench_ops.c the ops, bench_model.c passes of a whole model, bench_table.c writes what was measured
- * and bench_compare.c holds two measurements against each other. */
+ * bench_ops.c the ops, bench_model.c passes of a whole model, bench_table.c writes what was
+ * measured and bench_compare.c holds two measurements against each other. */
 #ifndef IT_CLI_BENCH_H
 #define IT_CLI_BENCH_H
 
@@ -55,8 +55,8 @@ enum it_status it_bench_time(const struct it_bench *bench, it_bench_call *call, 
                              double *median_out);
 double it_bench_median(double *samples, size_t n); /* sorts them */
 
-/* A row of the device's name and exactness; fraction, bound and rate 0 are filled from the ceiling,
- * bytes and flops by it_bench_add, which also prints it where rows are printed as they come. */
+/* A row of the device's name and exactness. it_bench_add fills fraction and bound from the ceiling,
+ * bytes and flops where there is no fraction yet, and prints the row where rows stream. */
 struct it_bench_row it_bench_row(const struct it_bench *bench, const char *what,
                                  enum it_dtype dtype);
 void it_bench_add(struct it_bench *bench, struct it_bench_row *row);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The program: one file a command, a table of commands. What a command takes is an option table, from
- * which parsing, --help and the man page grow. */
+/* The program: one file a command, a table of commands. What a command takes is an option table,
+ * from which parsing, --help and the man page grow. */
 #ifndef IT_CLI_CLI_H
 #define IT_CLI_CLI_H
 

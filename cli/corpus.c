@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Texts for `pretrain`: {"text"}, {"prompt", "completion"} or {"messages"} records of a file, or the
- * arithmetic corpus that the program makes itself. The end token is put after each example. */
+/* Texts for `pretrain`: {"text"}, {"prompt", "completion"} or {"messages"} records of a file, or
+ * the arithmetic corpus that the program makes itself. The end token is put after each example. */
 #include "cli/corpus.h"
 
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static enum it_status add(struct builder *b, const char *prompt, const char *com
         status = it_tokenizer_encode(b->model->tokenizer, completion, strlen(completion), &ids);
     }
     if (status == IT_OK && end_id(b->model) >= 0) { it_ids_add(&ids, end_id(b->model)); }
-    bool fits = ids.n >= 2 && (int64_t)ids.n <= b->model->net->positions;
+    bool fits = ids.n >= 2 && n_prompt < ids.n && (int64_t)ids.n <= b->model->net->positions;
     if (status != IT_OK || !fits) {
         b->dropped += status == IT_OK;
         it_ids_free(&ids);
@@ -48,7 +48,8 @@ static enum it_status add(struct builder *b, const char *prompt, const char *com
     return IT_OK;
 }
 
-/* The conversation but its last turn is the prompt; without a chat template there is no such form. */
+/* The conversation but its last turn is the prompt; without a chat template there is no such
+ * form. */
 static enum it_status add_messages(struct builder *b, const char *where, const json_t *messages)
 {
     size_t n = json_array_size(messages);
@@ -127,8 +128,10 @@ static enum it_status parse_mix(const struct it_recipe *r, struct it_arithmetic_
             at = *end == ',' ? end + 1 : end;
         }
         if (!found) {
-            return it_fail(IT_INVALID, "corpus_params: at \"%s\": expected worked, ramble, wrong or "
-                           "bare_wrong = a share from 0 to 1, with commas between", at);
+            return it_fail(IT_INVALID,
+                           "corpus_params: at \"%s\": expected worked, ramble, wrong or "
+                           "bare_wrong = a share from 0 to 1, with commas between",
+                           at);
         }
     }
     return IT_OK;
@@ -167,8 +170,10 @@ static enum it_status open_file(struct builder *b)
     }
     enum it_status status = it_path_exists(path)
                                 ? read_file(b, path)
-                                : it_fail(IT_INVALID, "dataset_name %s: no such file, nor one under "
-                                          "INTUITOR_DATA (%s)", name, root ? root : "not set");
+                                : it_fail(IT_INVALID,
+                                          "dataset_name %s: no such file, nor one under "
+                                          "INTUITOR_DATA (%s)",
+                                          name, root ? root : "not set");
     it_free(path);
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From a recipe's dataset to prompts: a task by name, or records of a file, through the chat template
- * and the tokenizer. */
+/* From a recipe's dataset to prompts: a task by name, or records of a file, through the chat
+ * template and the tokenizer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +96,10 @@ static enum it_status unknown_dataset(const struct it_cli_dataset *d)
     size_t n = 0;
     for (; n < 64 && it_task_at(n); n++) { names[n] = it_task_at(n)->name; }
     const char *closest = it_closest(d->name, names, n), *root = getenv("INTUITOR_DATA");
-    return it_fail(IT_INVALID, "dataset_name %s: no task, file or folder of that name, nor one under "
-                   "INTUITOR_DATA (%s)%s%s%s", d->name, root ? root : "not set",
+    return it_fail(IT_INVALID,
+                   "dataset_name %s: no task, file or folder of that name, nor one under "
+                   "INTUITOR_DATA (%s)%s%s%s",
+                   d->name, root ? root : "not set",
                    closest ? "; did you mean " : "; give a .jsonl file, or set INTUITOR_DATA",
                    closest ? closest : "", closest ? "?" : "");
 }
@@ -136,7 +138,9 @@ static enum it_status render(const struct it_model *model, const char *system, c
     if (model->has_chat) {
         json_t *messages = json_array();
         if (system) {
-            json_array_append_new(messages, json_pack("{ss ss}", "role", "system", "content", system));
+            json_t *turn = json_pack("{ss}", "role", "system");
+            json_object_set_new(turn, "content", it_json_text(system, strlen(system)));
+            json_array_append_new(messages, turn);
         }
         json_t *user = json_pack("{ss}", "role", "user");
         json_object_set_new(user, "content", it_json_text(text, strlen(text)));
@@ -201,8 +205,9 @@ enum it_status it_cli_prompts_open(const struct it_model *model, const struct it
                 (long long)p.dropped, p.problems.n, (long long)d->max_prompt);
     }
     if (p.n == 0) {
-        status = it_fail(IT_INVALID, "%s: every prompt is longer than max_prompt_length %lld; raise "
-                         "it", d->name, (long long)d->max_prompt);
+        status = it_fail(IT_INVALID,
+                         "%s: every prompt is longer than max_prompt_length %lld; raise it",
+                         d->name, (long long)d->max_prompt);
         goto fail;
     }
     *prompts_out = p;

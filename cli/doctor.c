@@ -66,8 +66,9 @@ static void check_stops(const struct it_session *s, int *problems)
         has_eos = has_eos || c->eos[i] == eos;
         has_turn = has_turn || c->eos[i] == turn;
     }
-    verdict(c->n_eos > 0, "stop ids", c->n_eos ? it_str_c(&ids) : "none: completions never end; set "
-            "eos_token_id in generation_config.json", problems);
+    static const char none[] = "none: completions never end; set eos_token_id in "
+                               "generation_config.json";
+    verdict(c->n_eos > 0, "stop ids", c->n_eos ? it_str_c(&ids) : none, problems);
     verdict(has_eos, "the tokenizer's eos is a stop id", "", problems);
     verdict(has_turn, "the chat template's end of turn is a stop id", "", problems);
     it_str_free(&ids);

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: MIT
 intuitor_SOURCES += \
 	cli/args.c \
+	cli/bench.c \
+	cli/bench.h \
+	cli/bench_ceiling.c \
+	cli/bench_compare.c \
+	cli/bench_model.c \
+	cli/bench_ops.c \
+	cli/bench_table.c \
 	cli/cli.h \
 	cli/corpus.c \
 	cli/corpus.h \
@@ -45,6 +52,7 @@ intuitor_SOURCES += \
 	cli/train.c
 
 dist_check_SCRIPTS += \
+	tests/check_7_bench.sh \
 	tests/check_7_grade.sh \
 	tests/check_7_model.sh \
 	tests/check_7_report.sh \

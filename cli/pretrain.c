@@ -71,8 +71,8 @@ static enum it_status run(const void *values, const struct it_strs *arguments)
 {
     struct it_recipe recipe;
     if (arguments->n == 0) { return it_cli_usage(&it_command_pretrain, "no recipe given"); }
-    IT_TRY(it_recipe_load(arguments->item[0], (const char *const *)arguments->item + 1,
-                          (int)arguments->n - 1, &recipe));
+    IT_TRY(it_recipe_load_quietly(arguments->item[0], (const char *const *)arguments->item + 1,
+                                  (int)arguments->n - 1, &recipe));
     enum it_status status = train(values, &recipe);
     it_recipe_free(&recipe);
     return status;

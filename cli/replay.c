@@ -29,10 +29,13 @@ static enum it_status diff(const char *a, const char *b)
 {
     bool same;
     struct it_str what = {0};
-    IT_TRY(it_run_diff(a, b, &same, &what));
-    printf("%s\n", same ? "the runs are the same" : it_str_c(&what));
+    enum it_status status = it_run_diff(a, b, &same, &what);
+    if (status == IT_OK) {
+        printf("%s\n", same ? "the runs are the same" : it_str_c(&what));
+        status = same ? IT_OK : IT_FAILED;
+    }
     it_str_free(&what);
-    return same ? IT_OK : IT_FAILED;
+    return status;
 }
 
 /* The run's own record of an update. */

@@ -15,7 +15,8 @@ struct report_values {
 
 static const struct it_option rows[] = {
     IT_CLI_ROWS(report_values),
-    {"o", IT_OPT_STRING, NULL, "the page; default RUN_DIR/report.html, report.html for several runs",
+    {"o", IT_OPT_STRING, NULL,
+     "the page; default RUN_DIR/report.html, for several runs report.html",
      offsetof(struct report_values, out), NULL},
     {"png", IT_OPT_STRING, NULL, "folder for the curves as pictures, too (needs gnuplot)",
      offsetof(struct report_values, png), NULL},

@@ -10,7 +10,7 @@
 
 static const struct it_chart table[] = {
     {"", "guard/accuracy", "Accuracy",
-     "share of right answers: rollouts as lines, held-out problems as marks with one standard error",
+     "share of right answers: rollouts as lines, held-out problems as marks, with standard error",
      IT_CHART_WIDE | IT_CHART_SHARE},
     {"Reward", "reward", "Reward", "weighted, mean over completions", 0},
     {"Reward", "reward_std", "Reward spread", "standard deviation over completions", 0},

@@ -27,23 +27,29 @@ static void piece(const double *x, const double *y, size_t first, size_t last, s
     c->finite += (size_t)n;
 }
 
-/* A Gaussian kernel over neighbours: unlike an exponential average it does not lag. Values that are
- * not there weigh nothing. */
+/* A line through the neighbours, weighted by a Gaussian (local linear regression): unlike an
+ * exponential average it does not lag, unlike a plain kernel it does not flatten the ends. Values
+ * that are not there weigh nothing. */
 static void smooth(struct it_curve *c)
 {
     double width = (double)c->n / PARTS;
     if (width < 1.5) { width = 1.5; }
     size_t reach = (size_t)ceil(3.0 * width);
     for (size_t i = 0; i < c->n; i++) {
-        double sum = 0.0, weight = 0.0;
+        double w0 = 0.0, w1 = 0.0, w2 = 0.0, y0 = 0.0, y1 = 0.0; /* moments of distance */
         size_t first = i > reach ? i - reach : 0, last = i + reach < c->n ? i + reach : c->n - 1;
         for (size_t k = first; k <= last; k++) {
             double d = ((double)k - (double)i) / width, w = exp(-0.5 * d * d);
             if (isnan(c->mean[k])) { continue; }
-            sum += w * c->mean[k];
-            weight += w;
+            w0 += w;
+            w1 += w * d;
+            w2 += w * d * d;
+            y0 += w * c->mean[k];
+            y1 += w * d * c->mean[k];
         }
-        c->smooth[i] = isnan(c->mean[i]) ? NAN : sum / weight;
+        double spread = w0 * w2 - w1 * w1;
+        c->smooth[i] = isnan(c->mean[i]) ? NAN
+                       : spread > 1e-9 * w0 * w0 ? (w2 * y0 - w1 * y1) / spread : y0 / w0;
     }
 }
 

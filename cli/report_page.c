@@ -7,7 +7,10 @@
 #include "cli/report.h"
 #include "version.h"
 
-enum { LAST = 10 }; /* updates that a final value is the mean of */
+enum {
+    LAST = 10, /* updates that a final value is the mean of */
+    FEW = 4    /* runs that have a card each, and a number beside each title */
+};
 
 static void put_dot(struct it_str *out, size_t r)
 {
@@ -28,7 +31,8 @@ static void put_name(struct it_str *out, const struct it_report *report, size_t 
 static void put_fact(struct it_str *out, const char *name, const char *value)
 {
     if (!value || !*value) { return; }
-    it_str_printf(out, "<div><dt>%s</dt><dd><bdi>", name);
+    it_str_printf(out, "<div%s><dt>%s</dt><dd><bdi>", strlen(value) > 14 ? " class=\"long\"" : "",
+                  name);
     it_html_puts(out, value);
     it_str_puts(out, "</bdi></dd></div>");
 }
@@ -55,6 +59,20 @@ static double last_of(const struct it_report_run *run, const char *name)
     return it_report_tail(run, name, 1);
 }
 
+static void put_notes(struct it_str *out, const struct it_report_run *run)
+{
+    for (size_t i = 0; i < run->notes.n; i++) {
+        it_str_puts(out, "<p class=\"note\"><bdi>");
+        it_html_puts(out, run->notes.item[i]);
+        it_str_puts(out, "</bdi></p>");
+    }
+    if (run->n_steps == 0) {
+        it_str_puts(out, "<p class=\"note\"><bdi>");
+        it_html_puts(out, run->label);
+        it_str_puts(out, "</bdi>: no update is recorded yet</p>");
+    }
+}
+
 static void put_card(struct it_str *out, const struct it_report *report, size_t r)
 {
     const struct it_report_run *run = &report->run[r];
@@ -64,6 +82,7 @@ static void put_card(struct it_str *out, const struct it_report *report, size_t 
     it_str_puts(out, "</h3><dl>");
     put_fact(out, "method", it_report_key(run, "method"));
     put_fact(out, "rewards", it_report_key(run, "reward_funcs"));
+    put_fact(out, "reward weights", it_report_key(run, "reward_weights"));
     put_fact(out, "model", it_report_key(run, "model_name_or_path"));
     put_count(out, "parameters", ledger_number(run, "parameters"));
     put_fact(out, "data", it_report_key(run, "dataset_name"));
@@ -77,13 +96,50 @@ static void put_card(struct it_str *out, const struct it_report *report, size_t 
     put_count(out, "tokens", last_of(run, "num_tokens"));
     put_fact(out, "version", ledger_text(run, "version"));
     it_str_puts(out, "</dl>");
-    for (size_t i = 0; i < run->notes.n; i++) {
-        it_str_puts(out, "<p class=\"note\"><bdi>");
-        it_html_puts(out, run->notes.item[i]);
-        it_str_puts(out, "</bdi></p>");
-    }
-    if (run->n_steps == 0) { it_str_puts(out, "<p class=\"note\">no update is recorded yet</p>"); }
+    put_notes(out, run);
     it_str_puts(out, "</article>");
+}
+
+static void put_cell(struct it_str *out, const char *value)
+{
+    it_str_puts(out, "<td><bdi>");
+    it_html_puts(out, value ? value : "–");
+    it_str_puts(out, "</bdi></td>");
+}
+
+static void put_row(struct it_str *out, const struct it_report *report, size_t r)
+{
+    const struct it_report_run *run = &report->run[r];
+    char text[IT_NUMBER_SIZE];
+    it_str_puts(out, "<tr><th>");
+    put_name(out, report, r);
+    it_str_puts(out, "</th>");
+    put_cell(out, it_report_key(run, "method"));
+    put_cell(out, it_report_key(run, "model_name_or_path"));
+    put_cell(out, it_report_key(run, "dataset_name"));
+    put_cell(out, ledger_text(run, "device"));
+    put_cell(out, it_report_key(run, "seed"));
+    it_str_printf(out, "<td class=\"n\">%.0f</td><td class=\"n\">%s</td></tr>",
+                  run->n_steps ? run->step[run->n_steps - 1] : 0.0,
+                  it_report_number(last_of(run, "num_tokens"), text));
+}
+
+/* Cards for a few runs, lines for many. */
+static void put_runs(struct it_str *out, const struct it_report *report)
+{
+    if (report->n <= FEW) {
+        it_str_puts(out, "<section class=\"cards\">");
+        for (size_t r = 0; r < report->n; r++) { put_card(out, report, r); }
+        it_str_puts(out, "</section>\n");
+        return;
+    }
+    it_str_puts(out, "<section><div class=\"scroll\"><table><thead><tr><th>run</th><th>method</th>"
+                "<th>model</th><th>data</th><th>device</th><th>seed</th><th class=\"n\">updates"
+                "</th><th class=\"n\">tokens</th></tr></thead><tbody>");
+    for (size_t r = 0; r < report->n; r++) { put_row(out, report, r); }
+    it_str_puts(out, "</tbody></table></div>");
+    for (size_t r = 0; r < report->n; r++) { put_notes(out, &report->run[r]); }
+    it_str_puts(out, "</section>\n");
 }
 
 /* ---- accuracy before and after ---- */
@@ -265,7 +321,7 @@ static void put_chart(struct it_str *out, const struct it_report *report,
     it_str_puts(out, "<figure><figcaption><b>");
     it_html_puts(out, chart->title);
     it_str_puts(out, "</b><span class=\"last\">");
-    for (size_t r = 0; r < report->n && r < IT_REPORT_COLOURS; r++) {
+    for (size_t r = 0; r < report->n && report->n <= FEW; r++) {
         double value = it_report_tail(&report->run[r], chart->field, LAST);
         if (isnan(value)) { continue; }
         it_str_puts(out, "<span>");
@@ -298,8 +354,9 @@ static void put_charts(struct it_str *out, const struct it_report *report,
         put_chart(out, report, c, i);
     }
     it_str_puts(out, "</div><p class=\"lead\">Faint: each update, or the range of several. Bold: "
-                "smoothed by a Gaussian kernel of 1/36 of the run. The number beside a title is the "
-                "mean of the last 10 updates.</p></section>");
+                "smoothed by local lines of 1/36 of the run. ");
+    it_str_puts(out, report->n <= FEW ? "The number beside a title is the mean of the last 10 "
+                "updates.</p></section>" : "</p></section>");
 }
 
 static void put_title(struct it_str *out, const struct it_report *report)
@@ -324,9 +381,8 @@ void it_report_page(struct it_str *out, const struct it_report *report,
     it_str_puts(out, "</style></head><body><main>\n<header><p class=\"brand\">intuitor report</p>"
                 "<h1><bdi>");
     put_title(out, report);
-    it_str_puts(out, "</bdi></h1></header>\n<section class=\"cards\">");
-    for (size_t r = 0; r < report->n; r++) { put_card(out, report, r); }
-    it_str_puts(out, "</section>\n");
+    it_str_puts(out, "</bdi></h1></header>\n");
+    put_runs(out, report);
     put_accuracies(out, report);
     put_charts(out, report, charts);
     it_str_puts(out, "\n");

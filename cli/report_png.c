@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The same curves as pictures, for documents that take no HTML. gnuplot draws them, when this machine
- * has it; its script stays beside them, to be changed and run again. */
+/* The same curves as pictures, for documents that take no HTML. gnuplot draws them, when this
+ * machine has it; its script stays beside them, to be changed and run again. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>

@@ -175,7 +175,9 @@ static void sort_metrics(struct it_report_run *run)
         for (size_t i = 0; i < kept; i++) { run->column[c].value[i] = old[place[i].row]; }
     }
     for (size_t i = 0; i < kept; i++) { run->step[i] = place[i].step; }
-    if (kept < n) { note(run, run->folder, "updates recorded again, the last one counts", n - kept); }
+    if (kept < n) {
+        note(run, run->folder, "updates recorded again, the last one counts", n - kept);
+    }
     run->n_steps = kept;
     it_free(old);
     it_free(place);

@@ -75,8 +75,8 @@ static void include(struct range *r, double v)
     r->any = true;
 }
 
-/* What the smooth curves span, and the noise within three of its deviations: a single spike must not
- * flatten the rest. Spikes beyond are cut at the frame. */
+/* What the smooth curves span, and the noise within three of its deviations: a single spike must
+ * not flatten the rest. Spikes beyond are cut at the frame. */
 static void include_curve(struct range *r, const struct it_curve *c)
 {
     double sum = 0.0, n = 0.0;
@@ -183,8 +183,8 @@ static void x_tick(struct it_str *out, const struct plot *p, double v)
     double x = place(&p->x, v);
     tick_text(text, sizeof text, v, fmax(p->x.step, 1.0)); /* updates are whole */
     it_str_printf(out, "<path class=\"axis\" d=\"M%.1f %.1fv4\"/>", x, p->y.from);
-    it_str_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>",
-                  x, p->y.from + 16.0, text);
+    it_str_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s"
+                  "</text>", x, p->y.from + 16.0, text);
 }
 
 static void draw_axes(struct it_str *out, const struct plot *p)
@@ -207,8 +207,8 @@ static void draw_axes(struct it_str *out, const struct plot *p)
         if (p->x.step >= 1.0 || fabs(v - rint(v)) < 1e-9) { x_tick(out, p, v); }
     }
     it_str_printf(out, "<path class=\"axis\" d=\"M%.1f %.1fH%.1f\"/>", p->left, p->y.from, p->x.to);
-    it_str_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">update</text>",
-                  p->x.to, p->height - 2.0);
+    it_str_printf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">update"
+                  "</text>", p->x.to, p->height - 2.0);
 }
 
 /* ---- curves ---- */

@@ -7,7 +7,7 @@
 
 #include "cli/report.h"
 
-enum { MOST_PROMPTS = 2, MOST_SHOWN = 4, MOST_TEXT = 3000, MOST_REWARDS = 8 };
+enum { MOST_PROMPTS = 2, MOST_SHOWN = 4, MOST_TEXT = 3000, MOST_REWARDS = 8, OPEN = 3 };
 
 const char *it_report_exponent(char *text)
 {
@@ -231,14 +231,16 @@ void it_report_samples(struct it_str *out, const struct it_report *report)
                         "</b> the others of their group.</p>");
             headed = true;
         }
-        it_str_printf(out, "<h3><i class=\"dot c%u\"></i><bdi>", (unsigned)(r % IT_REPORT_COLOURS));
+        it_str_printf(out, "<details%s><summary><i class=\"dot c%u d%u\"></i><bdi>",
+                      r < OPEN ? " open" : "", (unsigned)(r % IT_REPORT_COLOURS),
+                      (unsigned)(r / IT_REPORT_COLOURS % 3));
         it_html_puts(out, run->label);
-        it_str_puts(out, "</bdi></h3>");
+        it_str_puts(out, "</bdi></summary>");
         put_answers(out, run);
         it_str_puts(out, "<div class=\"pair\">");
         put_update(out, "Early", run->early);
         put_update(out, "Late", run->late);
-        it_str_puts(out, "</div>");
+        it_str_puts(out, "</div></details>");
     }
     if (headed) { it_str_puts(out, "</section>"); }
 }

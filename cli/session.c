@@ -96,7 +96,7 @@ static enum it_status open_eval(struct it_session *s)
     bool task = it_task_find(r->dataset_name) != NULL;
     if (r->eval_dataset && strcmp(r->eval_dataset, "none") == 0) { return IT_OK; }
     if (!r->eval_dataset && (!task || r->eval_limit == 0)) { return IT_OK; }
-    d.split = "test";
+    d.split = r->eval_split;
     d.limit = r->eval_limit;
     d.seed = 0; /* the same problems whatever the run's seed */
     if (r->eval_dataset) { d.name = r->eval_dataset; }

@@ -126,9 +126,14 @@ static enum it_status read_evaluations(const char *folder, json_t **first_out, j
         it_lines_close(&lines);
     }
     it_free(path);
+    if (status != IT_OK && status != IT_END) {
+        json_decref(first);
+        json_decref(last);
+        return status;
+    }
     *first_out = first;
     *last_out = last;
-    return status == IT_END ? IT_OK : status;
+    return IT_OK;
 }
 
 static double real(const json_t *record, const char *name)

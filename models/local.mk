@@ -38,3 +38,10 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/fuzz_config/bad.json \
 	tests/fuzz/seeds/fuzz_config/v4.json \
 	tests/fuzz/seeds/fuzz_config/v5.json
+
+# The embedded model is an ordinary folder, installed beside the recipes that name it.
+embedded_files = README.md config.json generation_config.json model.safetensors tokenizer.json \
+	tokenizer_config.json
+embeddeddir = $(pkgdatadir)/models/embedded
+dist_embedded_DATA = $(embedded_files:%=models/embedded/%)
+EXTRA_DIST += scripts/demo_table.py scripts/embedded_tokenizer.py

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# generate, score and eval from the outside, on a small random model: what a sampler recorded is what
-# score finds, completions do not depend on their company, an evaluation goes on after a kill.
+# generate, score and eval from the outside, on a small random model: score finds what the sampler
+# recorded, completions do not depend on their company, an evaluation goes on after a kill.
 set -u
 program=${top_builddir:-.}/intuitor
 folder=$(mktemp -d) || exit 1
@@ -92,8 +92,8 @@ grep -q '"text":"[^"]*[G-P]' "$folder/out" && fail "a stop text was left in: $(c
 # ---- score ----
 # what generate recorded, as records for score with the statistics beside
 sed 's/{"text":/\n&/g' "$folder/both" | grep '^{"text"' |
-    sed 's/.*"token_ids":\(\[[0-9,]*\]\).*"logprob":\([^,]*\),"self_certainty":\([^,]*\),"entropy":\([^}]*\)}.*/\1 \2 \3 \4/' \
-    > "$folder/recorded"
+    sed -e 's/.*"token_ids":\(\[[0-9,]*\]\).*"logprob":/\1 /' \
+        -e 's/,"self_certainty":/ /' -e 's/,"entropy":\([^}]*\)}.*/ \1/' > "$folder/recorded"
 [ "$(wc -l < "$folder/recorded")" = 6 ] || fail "the completions cannot be read"
 awk '{ prompt = NR <= 3 ? "1+1=" : "7+8-3\\u0000="
        print "{\"prompt\":\"" prompt "\",\"completion_ids\":" $1 "}" }' \
@@ -166,7 +166,8 @@ same "$folder/whole/results.json" "$folder/torn/results.json" "other results aft
 expect 2 evaluate --out "$folder/torn" --seed 9
 has 'seed 0, now it is 9' err
 expect 0 evaluate --out "$folder/torn" --seed 9 --overwrite
-cmp -s "$folder/whole/arithmetic.jsonl" "$folder/torn/arithmetic.jsonl" && fail "one seed is another"
+cmp -s "$folder/whole/arithmetic.jsonl" "$folder/torn/arithmetic.jsonl" &&
+    fail "one seed is another"
 expect 2 evaluate --out "$folder"
 has 'not of an evaluation' err
 

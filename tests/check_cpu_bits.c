@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the cpu backend promises beyond the reference: with the kernels of every instruction set of
- * this machine, the same bits whatever the number of threads, the other rows of a batch, and the way
- * a product or a sequence is cut. */
+ * this machine, the same bits whatever the number of threads, the other rows of a batch, and the
+ * way a product or a sequence is cut. */
 #include <stdio.h>
 
 #include "core/base/log.h"
@@ -43,8 +43,9 @@ END_TEST
 START_TEST(exponential_equals_the_scalar_one)
 {
     enum { N = 1 << 16 };
-    static const float edges[] = {0.0f, -0.0f, 1e-40f, 87.33654f, 87.33655f, 88.0f, 88.72283f,
-                                  88.72284f, 88.72285f, 89.0f, 3e38f, INFINITY, NAN};
+    static const float edges[] = {0.0f,  -0.0f,     1e-40f,    87.33654f, 87.33655f,
+                                  88.0f, 88.72283f, 88.72284f, 88.72285f, 89.0f,
+                                  3e38f, INFINITY,  NAN};
     enum { EDGES = sizeof edges / sizeof *edges };
     open_set(_i, 2);
     struct it_tensor gu = box_new(IT_F32, 1, 2 * N), h = box_new(IT_F32, 1, N);
@@ -77,7 +78,7 @@ static const struct product products[] = {
     {IT_BF16, IT_BF16, IT_BF16, 897, 131, false, true, true, false},
     {IT_BF16, IT_BF16, IT_F32, 64, 640, false, true, false, true},
     {IT_F32, IT_BF16, IT_BF16, 513, 35, false, false, true, true},
-    {IT_F32, IT_F32, IT_F32, 5000, 97, false, true, false, true},   /* k beyond a tile's scratch */
+    {IT_F32, IT_F32, IT_F32, 5000, 97, false, true, false, true}, /* k beyond a tile's scratch */
     {IT_BF16, IT_BF16, IT_BF16, 5001, 65, false, false, true, false},
     {IT_BF16, IT_F32, IT_F32, 290, 48, true, false, false, true},
     {IT_F32, IT_F32, IT_F32, 33, 20, true, true, true, false},
@@ -118,10 +119,10 @@ START_TEST(rows_of_products_are_alone)
     const struct product *p = &products[_i % PRODUCTS];
     static const int64_t counts[] = {1, 2, 3, 4, 5, 8, 9, 14, 15, 16, 29, 64, 130};
     open_set(_i / PRODUCTS, 2);
-    struct it_tensor a = p->trans_a ? box_random(p->a, p->k, ROWS, 1)
-                                    : box_random(p->a, ROWS, p->k, 1);
-    struct it_tensor b = p->trans_b ? box_random(p->b, p->n, p->k, 1)
-                                    : box_random(p->b, p->k, p->n, 1);
+    struct it_tensor a =
+        p->trans_a ? box_random(p->a, p->k, ROWS, 1) : box_random(p->a, ROWS, p->k, 1);
+    struct it_tensor b =
+        p->trans_b ? box_random(p->b, p->n, p->k, 1) : box_random(p->b, p->k, p->n, 1);
     struct it_tensor bias = {0}, before = box_random(p->y, ROWS, p->n, 1);
     if (p->bias) { bias = box_flat(box_random(p->y, 1, p->n, 1)); }
     struct it_tensor y = box_new(p->y, ROWS, p->n), part = box_new(p->y, ROWS, p->n);
@@ -163,10 +164,8 @@ struct sequence {
 };
 
 static const struct sequence sequences[] = {
-    {IT_F32, 6, 2, 40, 0, 300, 16},
-    {IT_BF16, 8, 8, 64, 0, 270, 1},
-    {IT_BF16, 14, 2, 64, 523, 40, 64},
-    {IT_F32, 3, 1, 130, 37, 20, 7},
+    {IT_F32, 6, 2, 40, 0, 300, 16},    {IT_BF16, 8, 8, 64, 0, 270, 1},
+    {IT_BF16, 14, 2, 64, 523, 40, 64}, {IT_F32, 3, 1, 130, 37, 20, 7},
     {IT_BF16, 40, 1, 16, 5, 33, 4},
 };
 enum { SEQUENCES = sizeof sequences / sizeof *sequences };
@@ -187,8 +186,8 @@ START_TEST(a_step_equals_the_sequence)
     ck_ok(it_attn(y, lse, q, k, v, box_segments(1, segment), shape));
 
     int64_t pages = (length + s->page - 1) / s->page;
-    struct it_tensor kc = box_zeros(s->dtype, pages * s->page, e), vc = box_zeros(s->dtype,
-                                                                                pages * s->page, e);
+    struct it_tensor kc = box_zeros(s->dtype, pages * s->page, e),
+                     vc = box_zeros(s->dtype, pages * s->page, e);
     struct it_tensor table = box_new(IT_I32, 1, pages), one = box_new(s->dtype, 1, d);
     int32_t *page = it_tensor_host(&table);
     for (int64_t j = 0; j < length; ++j) {
@@ -211,9 +210,18 @@ END_TEST
 /* A completion computes the same on its own prompt and on one shared with others. */
 START_TEST(companions_do_not_matter)
 {
-    enum { HEADS = 4, KV = 2, WIDTH = 24, D = HEADS * WIDTH, E = KV * WIDTH, PROMPT = 61, OWN = 50 };
-    static const double three[] = {0, PROMPT, 0, 0,      0,      PROMPT,           OWN, 0, PROMPT,
-                                   PROMPT, PROMPT + OWN, OWN, 0, PROMPT, PROMPT + OWN};
+    enum {
+        HEADS = 4,
+        KV = 2,
+        WIDTH = 24,
+        D = HEADS * WIDTH,
+        E = KV * WIDTH,
+        PROMPT = 61,
+        OWN = 50
+    };
+    static const double three[] = {
+        0,      PROMPT,       0,   0, 0,      PROMPT,      OWN, 0, PROMPT,
+        PROMPT, PROMPT + OWN, OWN, 0, PROMPT, PROMPT + OWN};
     static const double two[] = {0, PROMPT, 0, 0, 0, PROMPT, OWN, 0, PROMPT, PROMPT};
     enum { ALL = PROMPT + 2 * OWN, SOME = PROMPT + OWN };
     open_set(_i, 2);
@@ -256,11 +264,13 @@ START_TEST(refuses_segments_outside)
     struct it_tensor table = box_zeros(IT_I32, 1, 1);
     shape.page = 4;
     ck_assert_int_eq(it_attn_decode(it_rows(y, 0, 1), it_rows(q, 0, 1), k, k, table,
-                                    box_list(IT_I32, 1, &length), shape), IT_INVALID);
+                                    box_list(IT_I32, 1, &length), shape),
+                     IT_INVALID);
     box_set(table, &page);
     shape.page = 8;
     ck_assert_int_eq(it_attn_decode(it_rows(y, 0, 1), it_rows(q, 0, 1), k, k, table,
-                                    box_list(IT_I32, 1, &page), shape), IT_INVALID);
+                                    box_list(IT_I32, 1, &page), shape),
+                     IT_INVALID);
     box_close();
 }
 END_TEST

@@ -42,7 +42,7 @@ static void close_both(void)
 
 enum { HEADS = 6, KV = 2, WIDTH = 20, D = HEADS * WIDTH, E = KV * WIDTH, T = 130, PREFIX = 290 };
 
-/* A long prompt of another batch, two completions on it, a sequence of its own; some rows unused. */
+/* A long prompt made earlier, two completions on it, a sequence of its own; some rows unused. */
 static const double segments[] = {0,  50, 0, PREFIX, PREFIX,      51, 40, 0, PREFIX, PREFIX + 50,
                                   91, 0,  0, 0,      PREFIX + 90, 92, 30, 3, 0,      PREFIX + 95};
 
@@ -141,8 +141,8 @@ START_TEST(statistics_of_a_large_vocabulary)
                 continue;
             }
             ck_assert_msg(fabs(got[i] - want[i]) < 2e-5 * (1 + fabs(want[i])),
-                          "row %d statistic %d is %g, not %g", i / IT_STAT_COUNT,
-                          i % IT_STAT_COUNT, got[i], want[i]);
+                          "row %d statistic %d is %g, not %g", i / IT_STAT_COUNT, i % IT_STAT_COUNT,
+                          got[i], want[i]);
         }
         free(got);
         free(want);
@@ -157,11 +157,11 @@ END_TEST
 /* ---- sampling ---- */
 
 static const float filters[][4] = {
-    {0, 0, 1, 0},       {1, 0, 1, 0},        {1, 1, 1, 0},          {0.8f, 50, 1, 0},
-    {1, 1000, 1, 0},    {1, 29999, 1, 0},    {1, 1e9f, 1, 0},       {1, 0, 0.9f, 0},
-    {1, 0, 0.999f, 0},  {1, 0, 1e-6f, 0},    {1, 0, 0, 0},          {2, 40, 0.5f, 0.01f},
-    {1, 0, 1, 0.2f},    {1, 0, 1, 1},        {3, 5, 0.95f, 0},      {1, 2.9f, 1, 0},
-    {-1, 5, 0.5f, 0},   {0.01f, 0, 0.9f, 0}, {1, 20000, 0.7f, 0.5f}, {50, 0, 0.3f, 0}};
+    {0, 0, 1, 0},      {1, 0, 1, 0},        {1, 1, 1, 0},           {0.8f, 50, 1, 0},
+    {1, 1000, 1, 0},   {1, 29999, 1, 0},    {1, 1e9f, 1, 0},        {1, 0, 0.9f, 0},
+    {1, 0, 0.999f, 0}, {1, 0, 1e-6f, 0},    {1, 0, 0, 0},           {2, 40, 0.5f, 0.01f},
+    {1, 0, 1, 0.2f},   {1, 0, 1, 1},        {3, 5, 0.95f, 0},       {1, 2.9f, 1, 0},
+    {-1, 5, 0.5f, 0},  {0.01f, 0, 0.9f, 0}, {1, 20000, 0.7f, 0.5f}, {50, 0, 0.3f, 0}};
 enum { FILTERS = sizeof filters / sizeof *filters };
 
 static struct it_tensor draw(const struct it_tensor *logits, int filter, int round)

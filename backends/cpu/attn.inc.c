@@ -8,9 +8,9 @@
  * whole: a second look at them costs less than rescaling sums, and has no blocks to depend on. */
 
 enum {
-    SCORES = 3 << 16, /* floats */
-    HEAD = KC,        /* the widest head */
-    ROWS = 8 * MR,    /* query rows at a time, at most */
+    SCORES = 3 << 16,                /* floats */
+    HEAD = KC,                       /* the widest head */
+    ROWS = 8 * MR,                   /* query rows at a time, at most */
     LONGEST = SCORES - ROWS - 2 * VW /* keys of a sequence */
 };
 
@@ -79,7 +79,7 @@ struct room {
     float *sums;    /* [ROWS, width] */
     float *scores;  /* [rows, longest] */
 };
-_Static_assert(KC * NR + 2 * (ROWS * HEAD + SLACK) + ROWS * KC + SLACK + SCORES <= IT_CPU_SCRATCH,
+_Static_assert(KC *NR + 2 * (ROWS * HEAD + SLACK) + ROWS * KC + SLACK + SCORES <= IT_CPU_SCRATCH,
                "scratch");
 
 static struct room room_of(float *scratch)
@@ -181,8 +181,8 @@ static void add_values(const struct queries *q, int64_t first, int64_t end, int6
     for (int64_t j = common > 0 ? common : 0, r = 0; j < kc; j++) {
         while (r < mr && length_of(q, first + r) <= j0 + j) { r++; }
         if (r == mr) { break; }
-        multiply((int)(mr - r), 1, weights + j * mr + r, mr, panel + j * across, sums + r * ldc, ldc,
-                 cols, true);
+        multiply((int)(mr - r), 1, weights + j * mr + r, mr, panel + j * across, sums + r * ldc,
+                 ldc, cols, true);
     }
 }
 
@@ -298,6 +298,34 @@ static enum it_status check_segments(const char *op, const struct it_tensor *seg
     return IT_OK;
 }
 
+/* Its keys for key head kv. */
+static struct keys keys_of(const struct attention *a, const struct segment *g, int64_t kv)
+{
+    return (struct keys){
+        .k = a->k,
+        .v = a->v,
+        .column = kv * a->width,
+        .prefix = g->prefix,
+        .prefix_start = g->prefix_start,
+        .own_start = g->own,
+    };
+}
+
+/* Its queries start.. for the heads of key head kv. */
+static struct queries queries_of(const struct attention *a, const struct segment *g, int64_t kv,
+                                 int64_t start, int64_t count)
+{
+    return (struct queries){
+        .q = a->q,
+        .first = g->query + start,
+        .head = kv * a->group,
+        .heads = a->group,
+        .rows = count * a->group,
+        .length = g->prefix + start + 1,
+        .step = 1,
+    };
+}
+
 static int64_t tasks_of(const struct attention *a, const struct segment *g)
 {
     return (g->queries + a->grain - 1) / a->grain * a->kv_heads;
@@ -317,18 +345,17 @@ static void attn_tasks(void *context, int64_t begin, int64_t end, int thread)
         for (int64_t task = from; task < tasks && base + task < end; task++) {
             int64_t kv = task % a->kv_heads, start = task / a->kv_heads * a->grain;
             int64_t count = g.queries - start < a->grain ? g.queries - start : a->grain;
-            struct keys s = {.k = a->k, .v = a->v, .column = kv * a->width, .prefix = g.prefix,
-                             .prefix_start = g.prefix_start, .own_start = g.own};
-            struct queries q = {.q = a->q, .y = &a->args->t[0], .lse = &a->args->t[1],
-                                .first = g.query + start, .head = kv * a->group, .heads = a->group,
-                                .length = g.prefix + start + 1, .step = 1};
+            struct keys s = keys_of(a, &g, kv);
+            struct queries q = queries_of(a, &g, kv, start, count);
+            q.y = &a->args->t[0];
+            q.lse = &a->args->t[1];
             attend_all(a, q, &s, count, scratch);
         }
         base += tasks;
     }
 }
 
-/* Queries a task: enough rows to share each packed key, unless there are too few for all threads. */
+/* Queries a task: enough rows to share each packed key. */
 static int64_t query_grain(const struct attention *a)
 {
     int64_t grain = ROWS / a->group;
@@ -345,9 +372,22 @@ static int64_t count_tasks(const struct attention *a, const struct it_tensor *se
     return count;
 }
 
-/* Chunks: each looks for its place among the segments once, so not too many. */
-static int64_t task_grain(const struct attention *a, int64_t tasks)
+/* Multiply-adds of a pass, roughly. */
+static int64_t work_of(const struct attention *a, const struct it_tensor *segs)
 {
+    int64_t pairs = 0;
+    for (int64_t i = 0; i < segs->shape[0]; i++) {
+        struct segment g = segment_at(segs, i);
+        pairs += g.queries * (g.prefix + g.queries / 2 + 1);
+    }
+    return 2 * pairs * a->q->shape[1];
+}
+
+/* Chunks: each looks for its place among the segments once, so not too many; one when there is
+ * little to do. */
+static int64_t task_grain(const struct attention *a, const struct it_tensor *segs, int64_t tasks)
+{
+    if (work_of(a, segs) < SMALL / 2) { return tasks; }
     int64_t grain = tasks / (32 * (int64_t)it_pool_threads(a->device->pool));
     return grain > 0 ? grain : 1;
 }
@@ -360,7 +400,7 @@ static enum it_status attn(struct it_device *device, const struct it_args *args)
     IT_TRY(check_segments("attn", &args->t[5], a.q->shape[0], a.k->shape[0]));
     a.grain = query_grain(&a);
     int64_t tasks = count_tasks(&a, &args->t[5]);
-    it_pool_run(device->pool, tasks, task_grain(&a, tasks), attn_tasks, &a);
+    it_pool_run(device->pool, tasks, task_grain(&a, &args->t[5], tasks), attn_tasks, &a);
     return IT_OK;
 }
 
@@ -379,10 +419,21 @@ static void decode_tasks(void *context, int64_t begin, int64_t end, int thread)
             memset(row_of(&args->t[0], slot) + (size_t)kv * bytes, 0, bytes);
             continue;
         }
-        struct keys s = {.k = a->k, .v = a->v, .column = kv * a->width, .page = args->i[2],
-                         .pages = (const void *)row_at(&args->t[4], slot)};
-        struct queries q = {.q = a->q, .y = &args->t[0], .first = slot, .head = kv * a->group,
-                            .heads = a->group, .length = lengths[slot]};
+        struct keys s = {
+            .k = a->k,
+            .v = a->v,
+            .column = kv * a->width,
+            .pages = (const void *)row_at(&args->t[4], slot),
+            .page = args->i[2],
+        };
+        struct queries q = {
+            .q = a->q,
+            .y = &args->t[0],
+            .first = slot,
+            .head = kv * a->group,
+            .heads = a->group,
+            .length = lengths[slot],
+        };
         attend_all(a, q, &s, 1, scratch);
     }
 }
@@ -398,14 +449,14 @@ static enum it_status check_pages(const struct it_args *args)
         int64_t length = lengths[slot];
         if (length > LONGEST) { return IT_UNSUPPORTED; }
         if (length > table->shape[1] * page) {
-            return it_fail(IT_INVALID, "op attn_decode: slot %lld has %lld keys, its pages hold %lld",
+            return it_fail(IT_INVALID, "op attn_decode: slot %lld: %lld keys, room for %lld",
                            (long long)slot, (long long)length, (long long)(table->shape[1] * page));
         }
         for (int64_t j = 0; j < length; j += page) {
             int64_t last = length - j < page ? length - j : page;
             if (pages[j / page] < 0 || pages[j / page] * page + last > rows) {
-                return it_fail(IT_INVALID, "op attn_decode: page %d of slot %lld is outside the "
-                               "cache", pages[j / page], (long long)slot);
+                return it_fail(IT_INVALID, "op attn_decode: page %d of slot %lld leaves the cache",
+                               pages[j / page], (long long)slot);
             }
         }
     }
@@ -418,6 +469,10 @@ static enum it_status attn_decode(struct it_device *device, const struct it_args
     struct attention a = attention_of(device, args, &args->t[1], &args->t[2], &args->t[3]);
     if (a.width > HEAD) { return IT_UNSUPPORTED; }
     IT_TRY(check_pages(args));
-    it_pool_run(device->pool, a.q->shape[0] * a.kv_heads, 1, decode_tasks, &a);
+    const int32_t *lengths = it_view_host(&args->t[5]);
+    int64_t keys = 0, tasks = a.q->shape[0] * a.kv_heads;
+    for (int64_t slot = 0; slot < a.q->shape[0]; slot++) { keys += lengths[slot]; }
+    bool small = 2 * keys * a.q->shape[1] < SMALL / 2;
+    it_pool_run(device->pool, tasks, small ? tasks : 1, decode_tasks, &a);
     return IT_OK;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* attn_bwd. With p = exp(scale q.k - lse), dp = dy . v, D = dy . y and ds = scale p (dp - D):
- *     dq = sum over keys of ds k        dk = sum over rows of ds q        dv = sum over rows of p dy
+ *     dq = sum over keys of ds k     dk = sum over rows of ds q     dv = sum over rows of p dy
  * Two passes, so that no two threads add into one place: the first owns queries, the second owns
- * rows of keys and walks all segments that use them, in their order. Each computes p and ds anew, in
- * the chains of the forward pass. */
+ * rows of keys and walks all segments that use them, in their order. Each computes p and ds anew,
+ * in the chains of the forward pass. */
 
 enum { KEYS = 64 /* rows of keys that a task of the second pass owns; a multiple of NR */ };
 _Static_assert(KEYS % NR == 0 && (int)ROWS <= (int)KC, "blocks");
@@ -15,16 +15,17 @@ struct backward {
 
 /* Scratch, in floats. */
 struct back_room {
-    float *panel;              /* [KC, NR] */
-    float *queries, *slopes;   /* packed rows of q and dy [ROWS, width] */
-    float *p, *ds;             /* [ROWS, KC] scores, then weights; dy.v, then ds */
-    float *packed;             /* one of them packed [ROWS, KC] */
-    float *first, *second;     /* sums [ROWS or KEYS, width]: dq; or dk and dv */
-    float *keys, *values;      /* packed panels [KEYS, width] */
+    float *panel;            /* [KC, NR] */
+    float *queries, *slopes; /* packed rows of q and dy [ROWS, width] */
+    float *p, *ds;           /* [ROWS, KC] scores, then weights; dy.v, then ds */
+    float *packed;           /* one of them packed [ROWS, KC] */
+    float *first, *second;   /* sums [ROWS or KEYS, width]: dq; or dk and dv */
+    float *keys, *values;    /* packed panels [KEYS, width] */
 };
 enum { SUMS = ((int)ROWS > (int)KEYS ? (int)ROWS : (int)KEYS) * HEAD };
-_Static_assert(KC * NR + 2 * ROWS * HEAD + 3 * ROWS * KC + 2 * SUMS + 2 * KEYS * HEAD + 6 * SLACK <=
-               IT_CPU_SCRATCH, "scratch");
+_Static_assert(KC *NR + 2 * ROWS * HEAD + 3 * ROWS * KC + 2 * SUMS + 2 * KEYS * HEAD + 6 * SLACK <=
+                   IT_CPU_SCRATCH,
+               "scratch");
 
 static struct back_room back_room_of(float *scratch)
 {
@@ -185,11 +186,8 @@ static void query_tasks(void *context, int64_t begin, int64_t end, int thread)
              task++) {
             int64_t kv = task % a->kv_heads, start = task / a->kv_heads * a->grain;
             int64_t count = g.queries - start < a->grain ? g.queries - start : a->grain;
-            struct keys s = {.k = a->k, .v = a->v, .column = kv * a->width, .prefix = g.prefix,
-                             .prefix_start = g.prefix_start, .own_start = g.own};
-            struct back_rows rows = {
-                .q = {.first = g.query + start, .head = kv * a->group, .heads = a->group,
-                      .rows = count * a->group, .length = g.prefix + start + 1, .step = 1}};
+            struct keys s = keys_of(a, &g, kv);
+            struct back_rows rows = {.q = queries_of(a, &g, kv, start, count)};
             back_queries(b, &rows, &s, &room);
             for (int64_t r = 0; r < rows.q.rows; r++) {
                 put_rows(b->dq, rows.q.first + r / a->group,
@@ -244,10 +242,7 @@ static void back_keys(const struct backward *b, const struct segment *g, const s
     }
     for (int64_t start = from; start < g->queries; start += a->grain) {
         int64_t count = g->queries - start < a->grain ? g->queries - start : a->grain;
-        struct back_rows rows = {
-            .q = {.first = g->query + start, .head = s->column / a->width * a->group,
-                  .heads = a->group, .rows = count * a->group, .length = g->prefix + start + 1,
-                  .step = 1}};
+        struct back_rows rows = {.q = queries_of(a, g, s->column / a->width, start, count)};
         prepare_rows(b, &rows, room);
         for (int64_t i = 0; i < n; i += NR) {
             meet_panel(b, &rows, room, room->keys + i * a->width, room->values + i * a->width, i,
@@ -270,8 +265,7 @@ static void back_range(const struct backward *b, const struct segment *g, int64_
     int64_t low = first > start ? first : start;
     int64_t high = last < start + length ? last : start + length;
     if (low >= high) { return; }
-    struct keys s = {.k = b->a.k, .v = b->a.v, .column = kv * b->a.width, .prefix = g->prefix,
-                     .prefix_start = g->prefix_start, .own_start = g->own};
+    struct keys s = keys_of(&b->a, g, kv);
     int64_t j = position + low - start;
     back_keys(b, g, &s, j > g->prefix ? j - g->prefix : 0, j, high - low, low - first, room);
 }
@@ -328,7 +322,7 @@ static enum it_status attn_bwd(struct it_device *device, const struct it_args *a
     b.a.grain = query_grain(&b.a);
     for_rows(device, t[0].shape[0], 4 * t[0].shape[1], clear_rows, b.dq);
     int64_t tasks = count_tasks(&b.a, b.segs);
-    it_pool_run(device->pool, tasks, task_grain(&b.a, tasks), query_tasks, &b);
+    it_pool_run(device->pool, tasks, task_grain(&b.a, b.segs, tasks), query_tasks, &b);
     int64_t blocks = (b.a.k->shape[0] + KEYS - 1) / KEYS;
     it_pool_run(device->pool, blocks * b.a.kv_heads, 1, key_tasks, &b);
     return IT_OK;

@@ -135,8 +135,8 @@ static enum it_status cpu_upload(struct it_device *device, struct it_buffer *to,
     return IT_OK;
 }
 
-static enum it_status cpu_download(struct it_device *device, void *to,
-                                   const struct it_buffer *from, size_t offset, size_t bytes)
+static enum it_status cpu_download(struct it_device *device, void *to, const struct it_buffer *from,
+                                   size_t offset, size_t bytes)
 {
     (void)device;
     memcpy(to, (const char *)from->host + offset, bytes);

@@ -16,7 +16,7 @@
 #include "core/tensor/backend.h"
 
 struct it_cpu_kernels {
-    const char *name;                  /* as in INTUITOR_ISA */
+    const char *name; /* as in INTUITOR_ISA */
     it_kernel *kernel[IT_OP_COUNT];
 };
 extern const struct it_cpu_kernels it_cpu_kernels_portable;

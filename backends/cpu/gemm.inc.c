@@ -2,9 +2,9 @@
 /* The microkernel, and the packing that feeds it. Whatever multiplies matrices goes through here:
  * matmul, the scores of attention, the sums over its keys, their gradients.
  *
- * Each element of the result is one chain of multiply-adds over k in ascending order, from 0 or from
- * what was there. How rows, columns and stretches of k are cut changes no bit: a row of a large
- * product is equal to the product of that row alone. */
+ * Each element of the result is one chain of multiply-adds over k in ascending order, from 0 or
+ * from what was there. How rows, columns and stretches of k are cut changes no bit: a row of a
+ * large product is equal to the product of that row alone. */
 
 enum {
     NR = NV * VW, /* columns of a panel of B */
@@ -60,8 +60,8 @@ static inline __attribute__((always_inline)) void micro(int mr, int nv, int64_t 
 static void multiply(int mr, int64_t kc, const float *a, int64_t lda, const float *b, float *c,
                      int64_t ldc, int cols, bool onto)
 {
-#define CASE(r)                                                                                    \
-    case 2 * r: micro(r, 1, kc, a, lda, b, c, ldc, cols, onto); break;                             \
+#define CASE(r)                                                        \
+    case 2 * r: micro(r, 1, kc, a, lda, b, c, ldc, cols, onto); break; \
     case 2 * r + 1: micro(r, 2, kc, a, lda, b, c, ldc, cols, onto); break;
     switch (2 * mr + (cols > VW)) {
         CASE(1)
@@ -94,8 +94,8 @@ static inline int64_t packed_width(int64_t cols)
 
 /* ---- packing ---- */
 
-/* What will be read later, fetched line by line in the order of memory: `lines` of each row, `ahead`
- * bytes further on. */
+/* What will be read later, fetched line by line in the order of memory: `lines` of each row,
+ * `ahead` bytes further on. */
 struct fetch {
     const void *const *rows;
     int64_t ahead, lines, line;
@@ -161,52 +161,54 @@ static void pack_along(float *to, int64_t step, const char *from, int64_t stride
 
 /* ---- few rows ---- */
 
-/* c [mr, cols] (+)= a b', b's VW rows lying along k and read once from memory: squares of them are
- * turned in registers and used there. The same chains as micro(). For each line read, one is fetched
+/* sum[r] += x[r] * one column of a turned square; of pairs of bf16, two columns. */
+static inline __attribute__((always_inline)) void add_column(int mr, bool narrow, vf column,
+                                                             const float *x, vf *sum)
+{
+    vu pair = (vu)column;
+    vf first = narrow ? (vf)(pair << 16) : column, second = (vf)(pair & 0xffff0000u);
+#pragma GCC unroll 16
+    for (int r = 0; r < mr; r++) { sum[r] = v_fma(v_set(x[r]), first, sum[r]); }
+#pragma GCC unroll 16
+    for (int r = 0; narrow && r < mr; r++) { sum[r] = v_fma(v_set(x[mr + r]), second, sum[r]); }
+}
+
+/* c [mr, cols] (+)= a b', b's VW rows lying along k and read once from memory: while one square of
+ * them is used, the next is turned. The same chains as micro(). For each line read, one is fetched
  * at `next`, what will be wanted later, in the order of memory: that is a third faster than in the
  * order of use. */
 static inline __attribute__((always_inline)) void stream(int mr, bool narrow, int64_t kc,
-                                                         const float *a,
-                                                         const void *const rows[VW], float *c,
-                                                         int64_t ldc, int cols, bool onto,
+                                                         const float *a, const void *const rows[VW],
+                                                         float *c, int64_t ldc, int cols, bool onto,
                                                          const char *next)
 {
-    vf sum[FEW], t[VW];
-    int64_t k = 0, step = narrow ? 2 * VW : VW;
+    vf sum[FEW], t[VW], u[VW], turned[2][VW];
+    int64_t step = narrow ? 2 * VW : VW, squares = kc / step;
 #pragma GCC unroll 16
     for (int r = 0; r < mr; r++) { sum[r] = onto ? v_load_n(c + r * ldc, cols) : v_set(0); }
-    for (; k + step <= kc; k += step, a += step * mr) {
+    for (int i = 0; squares > 0 && i < VW; i++) { turned[0][i] = v_load(rows[i]); }
+    if (squares > 0) { v_transpose(turned[0]); }
+    for (int64_t s = 0; s < squares; s++, a += step * mr, next += sizeof(t)) {
+        int64_t ahead = s + 1 < squares ? s + 1 : s; /* the last is turned twice */
+        const vf *now = turned[s & 1];
+        vf *then = turned[~s & 1];
 #pragma GCC unroll 16
-        for (int i = 0; i < VW; i++) {
-            __builtin_prefetch(next + i * (int)sizeof(t[0]), 0, 2);
-            t[i] = v_load((const void *)((const char *)rows[i] + k * (narrow ? 2 : 4)));
-        }
-        next += VW * sizeof(t[0]);
-        v_transpose(t);
-#pragma GCC unroll 16
-        for (int i = 0; i < VW; i++) {
-            vu pair = (vu)t[i];
-            vf first = narrow ? (vf)(pair << 16) : t[i], second = (vf)(pair & 0xffff0000u);
-            const float *x = narrow ? a + 2 * i * mr : a + i * mr;
-#pragma GCC unroll 16
-            for (int r = 0; r < mr; r++) { sum[r] = v_fma(v_set(x[r]), first, sum[r]); }
-#pragma GCC unroll 16
-            for (int r = 0; narrow && r < mr; r++) {
-                sum[r] = v_fma(v_set(x[mr + r]), second, sum[r]);
+        for (int part = 0; part < VW; part++) {
+            for (int j = 0; part < 4 && j < VW / 4; j++) {
+                int i = part * (VW / 4) + j;
+                __builtin_prefetch(next + i * (int)sizeof(t[0]), 0, 2);
+                t[i] = v_load((const void *)((const char *)rows[i] + ahead * (int)sizeof(t[0])));
             }
+            v_transpose_part(t, u, then, part);
+            add_column(mr, narrow, now[part], a + (narrow ? 2 : 1) * part * mr, sum);
         }
     }
-    for (; k < kc; k += VW) {
-        float square[VW * VW];
+    for (int64_t k = squares * step; k < kc; k += VW) {
         int n = at_most(kc - k, VW);
         for (int i = 0; i < VW; i++) { t[i] = get_n(rows[i], k, n, narrow); }
         v_transpose(t);
-        for (int i = 0; i < VW; i++) { v_store(square + i * VW, t[i]); }
-        for (int i = 0; i < n; i++, a += mr) {
-            vf column = v_load(square + i * VW);
-#pragma GCC unroll 16
-            for (int r = 0; r < mr; r++) { sum[r] = v_fma(v_set(a[r]), column, sum[r]); }
-        }
+        memcpy(turned[0], t, sizeof(t));
+        for (int i = 0; i < n; i++, a += mr) { add_column(mr, false, turned[0][i], a, sum); }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < mr; r++) { v_store_n(c + r * ldc, sum[r], cols); }
@@ -216,8 +218,8 @@ static inline __attribute__((always_inline)) void stream(int mr, bool narrow, in
 static void multiply_few(int mr, int64_t kc, const float *a, const void *const rows[VW], float *c,
                          int64_t ldc, int cols, bool onto, bool narrow, const char *next)
 {
-#define CASE(r)                                                                                    \
-    case 2 * r: stream(r, false, kc, a, rows, c, ldc, cols, onto, next); break;                    \
+#define CASE(r)                                                                 \
+    case 2 * r: stream(r, false, kc, a, rows, c, ldc, cols, onto, next); break; \
     case 2 * r + 1: stream(r, true, kc, a, rows, c, ldc, cols, onto, next); break;
     switch (2 * mr + narrow) {
         CASE(1)

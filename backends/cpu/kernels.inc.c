@@ -9,14 +9,27 @@
 #include "core/base/rng.h"
 #include "core/tensor/kmath.h"
 
-#include "backends/cpu/vector.inc.c" /* views, types, exponential */
-#include "backends/cpu/rows.inc.c"   /* fill copy scale_add gather scatter kv_write rope */
-#include "backends/cpu/norm.inc.c"   /* rmsnorm swiglu sum_rows sumsq adamw */
-#include "backends/cpu/gemm.inc.c"   /* packing and the microkernel */
+/* Each uses what stands before it. Views, types, the exponential: */
+#include "backends/cpu/vector.inc.c"
+
+/* fill copy scale_add gather scatter kv_write rope */
+#include "backends/cpu/rows.inc.c"
+
+/* rmsnorm swiglu sum_rows sumsq adamw */
+#include "backends/cpu/norm.inc.c"
+
+/* packing and the microkernel */
+#include "backends/cpu/gemm.inc.c"
+
 #include "backends/cpu/matmul.inc.c"
+
 #include "backends/cpu/attn.inc.c"
+
 #include "backends/cpu/attn_bwd.inc.c"
-#include "backends/cpu/stats.inc.c"  /* token_stats */
+
+/* token_stats */
+#include "backends/cpu/stats.inc.c"
+
 #include "backends/cpu/sample.inc.c"
 
 const struct it_cpu_kernels IT_CPU_KERNELS = {

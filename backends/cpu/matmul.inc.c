@@ -6,14 +6,15 @@
  * costs a walk at memory speed when there are few rows, and little when there are many. */
 
 enum {
-    A_FLOATS = 1 << 17,         /* packed rows of a */
-    C_FLOATS = 1 << 17,         /* sums, where y cannot hold them */
-    B_FLOATS = KC * NR,         /* one panel of b */
-    TILE_ROWS = 256, TILE_COLUMNS = 512,
-    SMALL = 1 << 20             /* multiply-adds: below, one thread is as fast as two */
+    A_FLOATS = 1 << 17, /* packed rows of a */
+    C_FLOATS = 1 << 17, /* sums, where y cannot hold them */
+    B_FLOATS = KC * NR, /* one panel of b */
+    TILE_ROWS = 256,
+    TILE_COLUMNS = 512,
+    SMALL = 1 << 20 /* multiply-adds: below, one thread is as fast as two */
 };
 _Static_assert(A_FLOATS + C_FLOATS + B_FLOATS + 3 * SLACK <= IT_CPU_SCRATCH, "scratch");
-_Static_assert(TILE_ROWS * KC <= A_FLOATS && TILE_ROWS * TILE_COLUMNS <= C_FLOATS, "tiles");
+_Static_assert(TILE_ROWS *KC <= A_FLOATS && TILE_ROWS * TILE_COLUMNS <= C_FLOATS, "tiles");
 
 struct product {
     struct it_device *device;
@@ -70,14 +71,11 @@ static void pack_b(const struct tile *t, int64_t column, int64_t cols, int64_t k
      * columns or of the next. */
     int64_t ahead = 0;
     if (t->rows <= FEW * 8 && t->p->whole && column + NR < t->p->n) {
-        ahead = k0 + kc < t->p->k ? kc * (is_narrow(b) ? 2 : 4)
-                                  : row_at(b, NR) - element(b, 0, k0);
+        ahead = k0 + kc < t->p->k ? kc * (is_narrow(b) ? 2 : 4) : row_at(b, NR) - element(b, 0, k0);
     }
     for (int64_t v = 0; v < width; v += VW) {
         const void *lanes[VW];
-        for (int i = 0; i < VW; i++) {
-            lanes[i] = row_at(b, column + (v + i < cols ? v + i : 0));
-        }
+        for (int i = 0; i < VW; i++) { lanes[i] = row_at(b, column + (v + i < cols ? v + i : 0)); }
         pack_across(t->b + v, width, lanes, k0, kc, is_narrow(b), ahead);
     }
 }
@@ -126,14 +124,14 @@ static void multiply_panel(const struct tile *t, int64_t j, const float *a, int6
     pack_b(t, t->column + j, cols, k0, kc);
     for (int64_t i = 0; i < t->panels.count; i++) {
         int64_t first = panel_start(t->panels, i), mr = panel_start(t->panels, i + 1) - first;
-        multiply((int)mr, kc, a + first * kc, mr, t->b, sums_of(t, j) + first * t->ldc, t->ldc, cols,
-                 k0 > 0 || p->onto);
+        multiply((int)mr, kc, a + first * kc, mr, t->b, sums_of(t, j) + first * t->ldc, t->ldc,
+                 cols, k0 > 0 || p->onto);
     }
     if (k0 + kc == p->k && !p->direct) { end_panel(t, j, cols); }
 }
 
-/* VW columns of a tile of few rows, all of k. What is asked for ahead of time are the rows of b that
- * follow. */
+/* VW columns of a tile of few rows, all of k. What is asked for ahead of time are the rows of b
+ * that follow. */
 static void stream_columns(const struct tile *t, int64_t j)
 {
     const struct product *p = t->p;
@@ -204,8 +202,8 @@ static int64_t parts(int64_t n, int64_t size)
     return (n + size - 1) / size;
 }
 
-/* The largest tiles that fit the scratch, then smaller ones until every thread has some: in any case
- * the bits are the same. */
+/* The largest tiles that fit the scratch, then smaller ones until every thread has some: in any
+ * case the bits are the same. */
 static void cut(struct product *p, int threads)
 {
     int64_t rows = p->k > 0 ? A_FLOATS / p->k : p->m;
@@ -241,9 +239,7 @@ static void no_terms(const struct product *p)
         for (int64_t j = 0; j < p->n; j += VW) {
             int n = at_most(p->n - j, VW);
             vf sum = p->onto ? get_n(to, j, n, is_narrow(p->y)) : v_set(0);
-            if (p->bias) {
-                sum = sum + get_n(it_view_host(p->bias), j, n, is_narrow(p->bias));
-            }
+            if (p->bias) { sum = sum + get_n(it_view_host(p->bias), j, n, is_narrow(p->bias)); }
             put_n(to, j, sum, n, is_narrow(p->y));
         }
     }

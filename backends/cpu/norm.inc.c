@@ -290,7 +290,7 @@ static void adamw_pieces(void *context, int64_t begin, int64_t end, int thread)
         uint16_t *high = (uint16_t *)job->w + i;
         vf old = job->lo ? join_master(high, job->lo + i, c) : get_n(job->w, i, c, job->narrow);
         vf step = first / correct1 / (v_sqrt(second / correct2) + eps);
-        vf new = old - lr * (step + decay * old);
+        vf new = old - lr *(step + decay * old);
         v_store_n(job->m + i, first, c);
         v_store_n(job->v + i, second, c);
         if (job->lo) {

@@ -168,8 +168,8 @@ static void scatter_stripes(void *context, int64_t begin, int64_t end, int threa
 }
 
 /* Stripes of columns for column sums: `rows` long, at least CHUNK_BYTES of work each. */
-static void run_stripes(struct it_device *device, int64_t columns, int64_t rows,
-                        it_pool_work *work, const void *context)
+static void run_stripes(struct it_device *device, int64_t columns, int64_t rows, it_pool_work *work,
+                        const void *context)
 {
     int64_t grain = rows > 0 ? CHUNK_BYTES / (rows * STRIPE * 4) : 1;
     it_pool_run(device->pool, (columns + STRIPE - 1) / STRIPE, grain > 0 ? grain : 1, work,

@@ -4,8 +4,8 @@
  * look could not rule out. Weights are added up in double: a draw should not hang on rounding. */
 
 enum {
-    DRAW_TILE = 1024,                 /* weights summed at once */
-    BLOCK = 64,                       /* logits whose largest is kept, for top-k */
+    DRAW_TILE = 1024, /* weights summed at once */
+    BLOCK = 64,       /* logits whose largest is kept, for top-k */
     LARGEST_VOCABULARY = IT_CPU_SCRATCH / 4 * 3
 };
 
@@ -59,8 +59,8 @@ static float median(float a, float b, float c)
     return c < low ? low : c > high ? high : c;
 }
 
-/* The largest of x[0..n) such that it and all above it have a mass of `enough`; `otherwise` when all
- * together have not. Reorders x. */
+/* The largest of x[0..n) such that it and all above it have a mass of `enough`; `otherwise` when
+ * all together have not. Reorders x. */
 static float select_bound(const struct draw *d, float *x, int64_t n, double enough, bool weighted,
                           float otherwise)
 {
@@ -222,7 +222,8 @@ static void sample_rows(void *context, int64_t begin, int64_t end, int thread)
     const struct it_args *args = job->args;
     int32_t *ids = it_view_host(&args->t[0]);
     for (int64_t r = begin; r < end; r++) {
-        struct draw d = {.z = (const void *)row_at(&args->t[1], r), .v = args->t[1].shape[1],
+        struct draw d = {.z = (const void *)row_at(&args->t[1], r),
+                         .v = args->t[1].shape[1],
                          .scratch = it_cpu_scratch(job->device, thread)};
         ids[r] = (int32_t)sample_row(&d, (const void *)row_at(&args->t[2], r),
                                      (const void *)row_at(&args->t[3], r));
@@ -233,6 +234,7 @@ static enum it_status sample(struct it_device *device, const struct it_args *arg
 {
     if (refused(args, 1, 2) || args->t[1].shape[1] > LARGEST_VOCABULARY) { return IT_UNSUPPORTED; }
     struct sample_job job = {device, args};
-    it_pool_run(device->pool, args->t[1].shape[0], 1, sample_rows, &job);
+    int64_t grain = CHUNK_BYTES / 4 / args->t[1].shape[1];
+    it_pool_run(device->pool, args->t[1].shape[0], grain > 0 ? grain : 1, sample_rows, &job);
     return IT_OK;
 }

@@ -19,7 +19,7 @@ enum {
     FEW = 4
 };
 #define IT_CPU_SIMD_NAME "avx2"
-#define IT_CPU_ROWS 6
+#define IT_CPU_ROWS      6
 
 static inline __m256i v_lanes(int n)
 {
@@ -147,26 +147,25 @@ static inline float v_largest(vf x)
     return _mm_cvtss_f32(_mm_max_ss(q, _mm_shuffle_ps(q, q, 1)));
 }
 
-static inline __attribute__((always_inline)) void v_transpose(vf r[VW])
+static inline __attribute__((always_inline)) void v_transpose_part(vf t[VW], vf u[VW], vf out[VW],
+                                                                   int part)
 {
-    vf t[VW];
-#pragma GCC unroll 8
-    for (int i = 0; i < VW; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < VW; i += 4) {
-        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 4; i++) {
-        vf low = r[i], high = r[i + 4];
-        r[i] = _mm256_permute2f128_ps(low, high, 0x20);
-        r[i + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+    int i = 2 * part;
+    if (part < 4) {
+        u[i] = _mm256_unpacklo_ps(t[i], t[i + 1]);
+        u[i + 1] = _mm256_unpackhi_ps(t[i], t[i + 1]);
+    } else if (part < 6) {
+        i = 4 * (part - 4);
+        t[i] = _mm256_shuffle_ps(u[i], u[i + 2], 0x44);
+        t[i + 1] = _mm256_shuffle_ps(u[i], u[i + 2], 0xee);
+        t[i + 2] = _mm256_shuffle_ps(u[i + 1], u[i + 3], 0x44);
+        t[i + 3] = _mm256_shuffle_ps(u[i + 1], u[i + 3], 0xee);
+    } else {
+        for (i = 2 * (part - 6); i < 2 * (part - 5); i++) {
+            vf low = t[i], high = t[i + 4];
+            out[i] = _mm256_permute2f128_ps(low, high, 0x20);
+            out[i + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+        }
     }
 }
 

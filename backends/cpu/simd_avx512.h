@@ -20,7 +20,7 @@ enum {
     FEW = 8 /* rows that streamed weights meet in registers, beside a square to be turned */
 };
 #define IT_CPU_SIMD_NAME "avx512"
-#define IT_CPU_ROWS 14 /* MR, for the preprocessor */
+#define IT_CPU_ROWS      14 /* MR, for the preprocessor */
 
 static inline vm v_first(int n) /* the first n lanes */
 {
@@ -130,37 +130,35 @@ static inline float v_largest(vf x)
     return _mm512_reduce_max_ps(x);
 }
 
-/* r[i] lane j becomes r[j] lane i */
-static inline __attribute__((always_inline)) void v_transpose(vf r[VW])
+/* Part `part` of VW of turning the square t into out: t[i] lane j becomes out[j] lane i. In parts,
+ * so that a kernel can do something else between them; u is for the steps between. out may be t.
+ * Part p < 4 is the first to look at quarter p of t. */
+static inline __attribute__((always_inline)) void v_transpose_part(vf t[VW], vf u[VW], vf out[VW],
+                                                                   int part)
 {
-    vf t[VW];
-#pragma GCC unroll 16
-    for (int i = 0; i < VW; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < VW; i += 4) {
-        __m512d a = _mm512_castps_pd(t[i]), b = _mm512_castps_pd(t[i + 2]);
-        __m512d c = _mm512_castps_pd(t[i + 1]), d = _mm512_castps_pd(t[i + 3]);
-        r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-        r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-        r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
-        r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
-        r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+    int i = part % 4, a = 4 * i;
+    if (part < 4) {
+        u[a] = _mm512_unpacklo_ps(t[a], t[a + 1]);
+        u[a + 1] = _mm512_unpackhi_ps(t[a], t[a + 1]);
+        u[a + 2] = _mm512_unpacklo_ps(t[a + 2], t[a + 3]);
+        u[a + 3] = _mm512_unpackhi_ps(t[a + 2], t[a + 3]);
+    } else if (part < 8) {
+        __m512d low = _mm512_castps_pd(u[a]), high = _mm512_castps_pd(u[a + 1]);
+        __m512d low2 = _mm512_castps_pd(u[a + 2]), high2 = _mm512_castps_pd(u[a + 3]);
+        t[a] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low2));
+        t[a + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low2));
+        t[a + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high2));
+        t[a + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high2));
+    } else if (part < 12) {
+        u[i] = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88);
+        u[i + 4] = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
+        u[i + 8] = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+        u[i + 12] = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    } else {
+        out[i] = _mm512_shuffle_f32x4(u[i], u[i + 8], 0x88);
+        out[i + 8] = _mm512_shuffle_f32x4(u[i], u[i + 8], 0xdd);
+        out[i + 4] = _mm512_shuffle_f32x4(u[i + 4], u[i + 12], 0x88);
+        out[i + 12] = _mm512_shuffle_f32x4(u[i + 4], u[i + 12], 0xdd);
     }
 }
 

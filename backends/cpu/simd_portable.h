@@ -17,7 +17,7 @@ typedef vi vm;
 
 enum { VW = 4, MR = 4, NV = 2, FEW = 4 };
 #define IT_CPU_SIMD_NAME "portable"
-#define IT_CPU_ROWS 4
+#define IT_CPU_ROWS      4
 
 static inline vm v_first(int n)
 {
@@ -116,11 +116,11 @@ static inline float v_largest(vf x)
     return k_max(k_max(x[0], x[2]), k_max(x[1], x[3]));
 }
 
-static inline void v_transpose(vf r[VW])
+static inline void v_transpose_part(vf t[VW], vf u[VW], vf out[VW], int part)
 {
-    vf t[VW];
-    for (int i = 0; i < VW; i++) { t[i] = (vf){r[0][i], r[1][i], r[2][i], r[3][i]}; }
-    for (int i = 0; i < VW; i++) { r[i] = t[i]; }
+    if (part < VW - 1) { return; }
+    for (int i = 0; i < VW; i++) { u[i] = (vf){t[0][i], t[1][i], t[2][i], t[3][i]}; }
+    for (int i = 0; i < VW; i++) { out[i] = u[i]; }
 }
 
 #endif

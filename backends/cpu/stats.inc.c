@@ -177,9 +177,12 @@ static void slope_rows(void *context, int64_t begin, int64_t end, int thread)
         const float *stats = (const void *)row_at(&args->t[3], r);
         const float *coefs = (const void *)row_at(&args->t[4], r);
         bool known = targets[r] >= 0 && targets[r] < v;
-        struct slopes s = {.inverse1 = 1.0f / temps[0], .inverse2 = 1.0f / temps[1],
-                           .lse1 = stats[IT_STAT_LSE], .lse2 = stats[IT_STAT_LSE2],
-                           .h = stats[IT_STAT_ENTROPY], .share = 1.0f / (float)n};
+        struct slopes s = {.inverse1 = 1.0f / temps[0],
+                           .inverse2 = 1.0f / temps[1],
+                           .lse1 = stats[IT_STAT_LSE],
+                           .lse2 = stats[IT_STAT_LSE2],
+                           .h = stats[IT_STAT_ENTROPY],
+                           .share = 1.0f / (float)n};
         s.logprob = known ? coefs[IT_STAT_LOGPROB] * s.inverse1 : 0.0f;
         s.entropy = coefs[IT_STAT_ENTROPY] * s.inverse2;
         s.certainty = coefs[IT_STAT_CERTAINTY] * s.inverse2;

@@ -2,7 +2,7 @@
 /* What all kernels use: memory of either type as vectors of floats, the exponential, views, and the
  * cutting of rows into chunks for the pool. */
 
-/* A row of a view. Only F32 and BF16 come here: kernels refuse the rest, and the reference does it. */
+/* A row of a view. Only types of 2 and 4 bytes come here: kernels refuse the others. */
 static inline const char *row_at(const struct it_tensor *t, int64_t row)
 {
     return (const char *)it_view_host(t) +
@@ -53,6 +53,14 @@ static inline void put_n(void *row, int64_t i, vf x, int n, bool narrow)
 static inline float get_one(const void *row, int64_t i, bool narrow)
 {
     return narrow ? k_bf16_load(((const uint16_t *)row)[i]) : ((const float *)row)[i];
+}
+
+/* r[i] lane j becomes r[j] lane i */
+static inline __attribute__((always_inline)) void v_transpose(vf r[VW])
+{
+    vf u[VW];
+#pragma GCC unroll 16
+    for (int part = 0; part < VW; part++) { v_transpose_part(r, u, r, part); }
 }
 
 /* k_exp of kmath.h, lane by lane and to the bit. x is held within the range in which 2^n can be

@@ -58,3 +58,6 @@ tests_check_0_rng_LDADD = $(TEST_LIBS)
 
 tests_check_0_str_SOURCES = tests/check_0_str.c tests/scratch.h
 tests_check_0_str_LDADD = $(TEST_LIBS)
+
+FUZZERS += tests/fuzz/fuzz_jsonl.c
+EXTRA_DIST += tests/fuzz/seeds/fuzz_jsonl/records.jsonl

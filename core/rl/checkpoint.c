@@ -133,14 +133,18 @@ static char *folder_of(const struct it_run *run, int64_t step, const char *suffi
     return it_path_join(run->folder, name);
 }
 
-static enum it_status prune(struct it_run *run)
+/* Steps after `step` do not count: they were passed over as damaged, or this one would not have
+ * been computed again. */
+static enum it_status prune(struct it_run *run, int64_t step)
 {
     int64_t *steps;
     size_t n;
     enum it_status status = IT_OK;
     if (run->save_total_limit <= 0) { return IT_OK; }
     IT_TRY(list(run, &steps, &n));
-    for (size_t i = (size_t)run->save_total_limit; i < n && status == IT_OK; i++) {
+    size_t first = 0;
+    while (first < n && steps[first] > step) { first++; }
+    for (size_t i = first + (size_t)run->save_total_limit; i < n && status == IT_OK; i++) {
         /* renamed first, so that a kill leaves no half-removed folder under a checkpoint's name */
         char *folder = folder_of(run, steps[i], ""), *aside = folder_of(run, steps[i], ".tmp");
         status = rename(folder, aside) ? it_fail(IT_IO, "%s: cannot rename", folder)
@@ -151,32 +155,6 @@ static enum it_status prune(struct it_run *run)
     it_free(steps);
     return status;
 }
-
-enum it_status it_run_save(struct it_run *run, int64_t step, const struct it_rl_folders *folders,
-                           const struct it_weights *weights, const struct it_state_tensor *tensors,
-                           int64_t n, const json_t *state)
-{
-    if (run->dry) { return IT_OK; }
-    char *folder = folder_of(run, step, ""), *temporary = folder_of(run, step, ".tmp");
-    enum it_status status = IT_OK;
-    if (!it_path_exists(folder)) {
-        status = write_all(temporary, folders, weights, tensors, n, state);
-        if (status == IT_OK && rename(temporary, folder)) {
-            status = it_fail(IT_IO, "%s: cannot rename to %s", temporary, folder);
-        }
-        if (status == IT_OK) { status = it_dir_sync(run->folder); }
-        if (status != IT_OK) { it_dir_remove(temporary); }
-    }
-    if (status == IT_OK) {
-        it_debug("saved %s", folder);
-        status = prune(run);
-    }
-    it_free(folder);
-    it_free(temporary);
-    return status;
-}
-
-/* ---- reading ---- */
 
 static bool files_whole(const char *folder, const json_t *files)
 {
@@ -196,6 +174,53 @@ static bool files_whole(const char *folder, const json_t *files)
     return true;
 }
 
+/* The state of a checkpoint that is whole; of one that is damaged is said what is wrong. */
+static bool read_whole(const char *folder, json_t **state_out)
+{
+    char *path = it_path_join(folder, state_name);
+    json_t *state = NULL;
+    bool whole = false;
+    if (it_path_exists(folder) && !it_path_exists(path)) {
+        it_warn("%s has no %s: passed over", folder, state_name);
+    } else if (it_path_exists(path) && it_json_read(path, &state) == IT_OK) {
+        whole = files_whole(folder, json_object_get(state, "files"));
+    }
+    it_free(path);
+    if (whole) {
+        *state_out = state;
+    } else {
+        json_decref(state);
+    }
+    return whole;
+}
+
+enum it_status it_run_save(struct it_run *run, int64_t step, const struct it_rl_folders *folders,
+                           const struct it_weights *weights, const struct it_state_tensor *tensors,
+                           int64_t n, const json_t *state)
+{
+    if (run->dry) { return IT_OK; }
+    char *folder = folder_of(run, step, ""), *temporary = folder_of(run, step, ".tmp");
+    enum it_status status = IT_OK;
+    json_t *there = NULL;
+    if (!read_whole(folder, &there)) {
+        status = write_all(temporary, folders, weights, tensors, n, state);
+        if (status == IT_OK) { status = it_dir_remove(folder); }
+        if (status == IT_OK && rename(temporary, folder)) {
+            status = it_fail(IT_IO, "%s: cannot rename to %s", temporary, folder);
+        }
+        if (status == IT_OK) { status = it_dir_sync(run->folder); }
+        if (status != IT_OK) { it_dir_remove(temporary); }
+    }
+    json_decref(there);
+    if (status == IT_OK) {
+        it_debug("saved %s", folder);
+        status = prune(run, step);
+    }
+    it_free(folder);
+    it_free(temporary);
+    return status;
+}
+
 enum it_status it_run_newest(const struct it_run *run, int64_t most, char **folder_out,
                              json_t **state_out)
 {
@@ -206,20 +231,12 @@ enum it_status it_run_newest(const struct it_run *run, int64_t most, char **fold
     IT_TRY(list(run, &steps, &n));
     for (size_t i = 0; i < n && !*folder_out; i++) {
         if (most >= 0 && steps[i] > most) { continue; }
-        char *folder = folder_of(run, steps[i], ""), *path = it_path_join(folder, state_name);
-        json_t *state = NULL;
-        if (!it_path_exists(path)) {
-            it_warn("%s has no %s: passed over", folder, state_name);
-        } else if (it_json_read(path, &state) == IT_OK &&
-                   files_whole(folder, json_object_get(state, "files"))) {
+        char *folder = folder_of(run, steps[i], "");
+        if (read_whole(folder, state_out)) {
             *folder_out = folder;
-            *state_out = state;
-            folder = NULL;
-            state = NULL;
+        } else {
+            it_free(folder);
         }
-        json_decref(state);
-        it_free(folder);
-        it_free(path);
     }
     it_free(steps);
     return IT_OK;

@@ -100,6 +100,8 @@ enum it_status it_trainer_open(const struct it_trainer_setup *setup, enum it_tra
 void it_trainer_close(struct it_trainer *t);
 /* Prompts of update u = 1, 2, ...; the order of an epoch depends on seed and epoch alone. */
 void it_trainer_prompts(struct it_trainer *t, int64_t update, const struct it_rl_prompt **out);
+/* Prompts of an epoch: the incomplete batch is left; fewer than a batch repeat. */
+int64_t it_trainer_epoch(const struct it_trainer *t);
 /* Sample, decode and grade; then scores and rewards; then the optimizer. */
 enum it_status it_rollout(struct it_trainer *t, int64_t update, struct it_batch *batch_out);
 enum it_status it_score(struct it_trainer *t, int64_t update, struct it_batch *batch);

@@ -37,10 +37,30 @@ libintuitor_la_SOURCES += \
 	core/rl/update.c
 
 check_PROGRAMS += \
+	tests/check_5_monitor \
 	tests/check_5_objective \
+	tests/check_5_pack \
+	tests/check_5_pretrain \
 	tests/check_5_published \
 	tests/check_5_recipe \
-	tests/check_5_reward
+	tests/check_5_reward \
+	tests/check_5_run \
+	tests/check_5_train
+
+tests_check_5_monitor_SOURCES = tests/check_5_monitor.c tests/scratch.h
+tests_check_5_monitor_LDADD = $(TEST_LIBS)
+
+tests_check_5_pack_SOURCES = tests/check_5_pack.c tests/scratch.h
+tests_check_5_pack_LDADD = $(TEST_LIBS)
+
+tests_check_5_pretrain_SOURCES = tests/check_5_pretrain.c tests/scratch.h tests/tiny_run.h
+tests_check_5_pretrain_LDADD = $(TEST_LIBS)
+
+tests_check_5_run_SOURCES = tests/check_5_run.c tests/scratch.h
+tests_check_5_run_LDADD = $(TEST_LIBS)
+
+tests_check_5_train_SOURCES = tests/check_5_train.c tests/scratch.h tests/tiny_run.h
+tests_check_5_train_LDADD = $(TEST_LIBS)
 
 tests_check_5_objective_SOURCES = tests/check_5_objective.c tests/scratch.h
 tests_check_5_objective_LDADD = $(TEST_LIBS)

@@ -42,6 +42,7 @@ bool it_monitor_check(struct it_monitor *m, const struct it_recipe *recipe, cons
 {
     const json_t *accuracy = json_object_get(record, "guard/accuracy");
     int64_t patience = recipe->guard_patience > 0 ? recipe->guard_patience : 1;
+    bool fired = false;
     if (json_is_number(accuracy) && isnan(m->accuracy_start)) {
         m->accuracy_start = json_number_value(accuracy);
     }
@@ -53,12 +54,12 @@ bool it_monitor_check(struct it_monitor *m, const struct it_recipe *recipe, cons
         double value = json_number_value(field);
         bool bad = over(g, value, limit, m->accuracy_start);
         m->count[i] = bad ? m->count[i] + 1 : 0;
-        if (m->count[i] < patience) { continue; }
+        if (fired || m->count[i] < patience) { continue; } /* the others go on counting */
         snprintf(why, why_size, "%s is %.4g, %s %.4g for %lld updates; %s", g->field, value, g->key,
                  limit, (long long)m->count[i], g->cure);
-        return true;
+        fired = true;
     }
-    return false;
+    return fired;
 }
 
 json_t *it_monitor_save(const struct it_monitor *m)

@@ -184,6 +184,7 @@ static enum it_status save(struct pretrainer *p)
     json_object_set_new(state, "optimizer_step", json_integer((json_int_t)p->optimizer->step));
     json_object_set_new(state, "num_tokens", json_integer((json_int_t)p->num_tokens));
     json_object_set_new(state, "position", json_integer((json_int_t)p->position));
+    json_object_set_new(state, "skipped", json_integer((json_int_t)p->skipped));
     enum it_status status =
         it_run_save(p->run, p->update, &p->setup->folders, &p->net->weights, tensors, n, state);
     json_decref(state);
@@ -206,6 +207,7 @@ static enum it_status load(struct pretrainer *p)
                 it_json_get_int(state, folder, "optimizer_step", 0, &p->optimizer->step));
     IT_TRY_GOTO(status, end, it_json_get_int(state, folder, "num_tokens", 0, &p->num_tokens));
     IT_TRY_GOTO(status, end, it_json_get_int(state, folder, "position", 0, &p->position));
+    IT_TRY_GOTO(status, end, it_json_get_int(state, folder, "skipped", 0, &p->skipped));
     it_info("going on from %s", folder);
     status = it_run_truncate(p->run, p->update);
 end:
@@ -331,7 +333,12 @@ static enum it_status run_updates(struct pretrainer *p)
         struct update_totals u = {0};
         double start = it_now();
         enum it_status status = it_interrupted() ? IT_INTERRUPTED : one_update(p, &u);
-        if (status == IT_INTERRUPTED) { IT_TRY(save(p)); }
+        /* the weights are still those of the last whole update */
+        if (status == IT_INTERRUPTED || status == IT_GUARD) { IT_TRY(save(p)); }
+        if (status == IT_INTERRUPTED) {
+            it_warn("interrupted after update %lld of %lld; go on with --resume",
+                    (long long)p->update, (long long)p->updates);
+        }
         IT_TRY(status);
         IT_TRY(log_update(p, &u, it_now() - start));
         if (p->update == p->updates || (r->save_steps > 0 && p->update % r->save_steps == 0)) {
@@ -341,10 +348,27 @@ static enum it_status run_updates(struct pretrainer *p)
     return IT_OK;
 }
 
+static enum it_status check_examples(const struct it_pretrain_setup *s)
+{
+    if (s->n_examples == 0) { return it_fail(IT_INVALID, "there is no example to train on"); }
+    for (int64_t i = 0; i < s->n_examples; i++) {
+        const struct it_text_example *e = &s->examples[i];
+        bool learns = e->n_prompt < e->n || !s->recipe->completion_only_loss;
+        if (e->n >= 2 && learns && e->n <= s->net->positions + 1) { continue; }
+        return it_fail(IT_INVALID,
+                       "example %lld has %lld tokens, %lld of them prompt; expected 2 to %lld, and "
+                       "one at least to predict",
+                       (long long)i + 1, (long long)e->n, (long long)e->n_prompt,
+                       (long long)s->net->positions + 1);
+    }
+    return IT_OK;
+}
+
 enum it_status it_pretrain(const struct it_pretrain_setup *setup)
 {
     struct pretrainer p = {.setup = setup, .recipe = setup->recipe, .net = setup->net, .epoch = -1};
     enum it_status status;
+    IT_TRY(check_examples(setup));
     int64_t most = longest(setup);
     p.budget = setup->recipe->micro_tokens ? setup->recipe->micro_tokens : 2048;
     if (p.budget < most) { p.budget = most; }

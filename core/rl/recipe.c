@@ -172,6 +172,16 @@ enum it_status it_recipe_load(const char *path, const char *const *overrides, in
     return IT_OK;
 }
 
+enum it_status it_recipe_load_quietly(const char *path, const char *const *overrides,
+                                      int n_overrides, struct it_recipe *recipe_out)
+{
+    enum it_log_level level = it_log_level();
+    if (level > IT_LOG_WARN) { it_log_set_level(IT_LOG_WARN); }
+    enum it_status status = it_recipe_load(path, overrides, n_overrides, recipe_out);
+    it_log_set_level(level);
+    return status;
+}
+
 void it_recipe_free(struct it_recipe *recipe)
 {
     it_options_free(&it_recipe_table, recipe);

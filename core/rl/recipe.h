@@ -106,6 +106,7 @@ struct it_recipe {
         eval_limit;     /* held-out accuracy every so many updates; 0: before and after */
     char *eval_dataset; /* NULL: the training task's evaluation split; "none": no evaluation */
     char *eval_params;
+    char *eval_split; /* of the task's problems: "test", or "fresh" for a final report */
     int64_t completions_logged; /* prompts a logged update writes in full; 0: all */
     /* guards: 0 is off; a guard that fires stops the run with exit 3, state saved */
     double guard_ratio_dev;     /* mean |ratio - 1| of sampler against trainer, exact: false */
@@ -130,6 +131,10 @@ extern const struct it_option_table it_recipe_table;
  * profile made can be listed with it_recipe_unset. */
 enum it_status it_recipe_load(const char *path, const char *const *overrides, int n_overrides,
                               struct it_recipe *recipe_out);
+/* The same without the lines about method and profile: for a recipe that was announced before, or
+ * where neither means anything. Warnings and errors are said. */
+enum it_status it_recipe_load_quietly(const char *path, const char *const *overrides,
+                                      int n_overrides, struct it_recipe *recipe_out);
 void it_recipe_free(struct it_recipe *recipe);
 /* The resolved recipe as YAML text (what `recipe.yaml` of the run directory holds). */
 enum it_status it_recipe_write(const struct it_recipe *recipe, const char *path);

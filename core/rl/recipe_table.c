@@ -141,6 +141,7 @@ static const struct it_option rows[] = {
     ROW(eval_limit, INT, "256", "Held-out problems at most; 0: all."),
     ROW(eval_dataset, STRING, NULL, "What to evaluate on; unset: the task's split; none: nothing."),
     ROW(eval_params, STRING, NULL, "task_params of the evaluation."),
+    ROW(eval_split, STRING, "test", "Split of the held-out problems; fresh is kept for reports."),
     ROW(completions_logged, INT, "0", "Prompts whose completions are written; 0: all."),
 
     /* guards */

@@ -167,7 +167,7 @@ json_t *it_metrics_record(const struct it_trainer *t, int64_t update, const stru
     double *series = it_calloc((size_t)b->n * 2, sizeof *series);
     double done = (double)(update * t->shape.prompts);
     json_object_set_new(record, "step", json_integer((json_int_t)update));
-    put(record, "epoch", done / (double)t->setup->n_prompts);
+    put(record, "epoch", done / (double)it_trainer_epoch(t));
     json_object_set_new(record, "num_tokens", json_integer((json_int_t)t->num_tokens));
     loss_fields(record, t, totals);
     reward_fields(record, t, b);

@@ -8,14 +8,17 @@
 /* Streams of random numbers derived from the run's seed. */
 enum { STREAM_SHUFFLE = 1 };
 
+int64_t it_trainer_epoch(const struct it_trainer *t)
+{
+    int64_t n = t->setup->n_prompts, whole = n / t->shape.prompts * t->shape.prompts;
+    return whole ? whole : n;
+}
+
 void it_trainer_prompts(struct it_trainer *t, int64_t update, const struct it_rl_prompt **out)
 {
     int64_t n = t->setup->n_prompts;
     for (int64_t i = 0; i < t->shape.prompts; i++) {
-        int64_t per_epoch =
-            n / t->shape.prompts * t->shape.prompts; /* the incomplete batch is left */
-        int64_t position = (update - 1) * t->shape.prompts + i;
-        if (per_epoch == 0) { per_epoch = n; } /* fewer prompts than a batch: they repeat */
+        int64_t per_epoch = it_trainer_epoch(t), position = (update - 1) * t->shape.prompts + i;
         int64_t epoch = position / per_epoch;
         if (epoch != t->epoch) {
             struct it_rng rng;
@@ -105,7 +108,7 @@ static enum it_status read_sample(struct it_trainer *t, struct it_batch *b, int6
     const struct it_strs *stops = &t->recipe->stop_strings;
     b->text[i] = it_strndup(all, stops->n ? it_stop_cut(stops, all, text.len) : text.len);
     it_str_free(&text);
-    if (prompt->gold || t->setup->grader.grade) {
+    if (t->setup->grader.grade) {
         IT_TRY(t->setup->grader.grade(t->setup->grader.context, prompt, b->text[i], &b->grade[i]));
     }
     b->tokens += c->n;

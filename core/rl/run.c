@@ -35,7 +35,7 @@ static enum it_status same_recipe(const struct it_run *run, const struct it_reci
 {
     char *path = in_run(run, "recipe.yaml");
     struct it_recipe before;
-    enum it_status status = it_recipe_load(path, NULL, 0, &before);
+    enum it_status status = it_recipe_load_quietly(path, NULL, 0, &before);
     if (status == IT_OK) {
         json_t *a = it_options_dump(&it_recipe_table, &before);
         json_t *b = it_options_dump(&it_recipe_table, recipe), *value;
@@ -61,14 +61,29 @@ static enum it_status same_recipe(const struct it_run *run, const struct it_reci
     return status;
 }
 
+/* recipe.yaml is written last: a folder that has one is a run, and has the rest. */
 static enum it_status begin(struct it_run *run, const struct it_recipe *recipe, json_t *ledger)
 {
     char *yaml = in_run(run, "recipe.yaml"), *json = in_run(run, "run.json");
-    enum it_status status = it_recipe_write(recipe, yaml);
-    if (status == IT_OK && ledger) { status = it_json_write(json, ledger); }
+    enum it_status status = ledger ? it_json_write(json, ledger) : IT_OK;
+    if (status == IT_OK) { status = it_recipe_write(recipe, yaml); }
     it_free(yaml);
     it_free(json);
     return status;
+}
+
+/* Nothing but what `begin` leaves when it is killed. */
+static bool hardly_begun(const struct it_run *run)
+{
+    struct it_strs names = {0};
+    bool only = it_dir_list(run->folder, &names) == IT_OK;
+    for (size_t i = 0; i < names.n; i++) {
+        const char *name = names.item[i];
+        only = only && (*name == '.' || strcmp(name, "completions") == 0 ||
+                        strcmp(name, "run.json") == 0);
+    }
+    it_strs_free(&names);
+    return only;
 }
 
 /* Temporary checkpoints of a killed run. */
@@ -100,10 +115,10 @@ static enum it_status prepare(struct it_run *run, const struct it_recipe *recipe
                        "checkpoint, --overwrite deletes it, or choose another output_dir",
                        run->folder);
     }
-    if (!empty && !exists && overwrite) {
+    if (!empty && !exists && !hardly_begun(run)) {
         return it_fail(IT_INVALID,
                        "output_dir %s holds files but no recipe.yaml, so it is not a run "
-                       "and is not deleted: choose another output_dir",
+                       "and is left as it is: choose another output_dir",
                        run->folder);
     }
     if (!empty && overwrite && !resume) {
@@ -218,6 +233,23 @@ enum it_status it_run_completions(struct it_run *run, int64_t step, const json_t
     return status;
 }
 
+bool it_run_evaluated(const struct it_run *run, int64_t step)
+{
+    char *path = in_run(run, "eval.jsonl");
+    struct it_lines lines;
+    bool found = false;
+    if (it_path_exists(path) && it_lines_open(path, 0, &lines) == IT_OK) {
+        json_t *record;
+        while (!found && it_jsonl_next(&lines, &record) == IT_OK) {
+            found = json_integer_value(json_object_get(record, "step")) == (json_int_t)step;
+            json_decref(record);
+        }
+        it_lines_close(&lines);
+    }
+    it_free(path);
+    return found;
+}
+
 /* ---- cutting back to a step ---- */
 
 /* Keep the whole records of steps <= step, and put them into the new event file. */
@@ -245,6 +277,10 @@ static enum it_status cut(struct it_run *run, const char *name, const char *pref
             status = it_events_put(run->events, at, prefix, record);
         }
         json_decref(record);
+        if (next == IT_IO) {
+            status = next;
+            break;
+        }
     }
     it_lines_close(&lines);
     if (status == IT_OK) { status = it_file_write(path, it_str_c(&kept), kept.len); }

@@ -35,6 +35,8 @@ enum it_status it_run_truncate(struct it_run *run, int64_t step);
 /* Append to metrics.jsonl and the event file; flushed when they return. Borrowed records. */
 enum it_status it_run_metrics(struct it_run *run, int64_t step, const json_t *record);
 enum it_status it_run_eval(struct it_run *run, int64_t step, const json_t *record);
+/* Is there an evaluation of that step? After an interruption in the middle of one there is not. */
+bool it_run_evaluated(const struct it_run *run, int64_t step);
 /* completions/completions_00010.jsonl: an array of records, atomically. */
 enum it_status it_run_completions(struct it_run *run, int64_t step, const json_t *records);
 
@@ -48,7 +50,8 @@ struct it_state_tensor {
 
 /* checkpoint-<step>/: the model folder through `folders`, optimizer.safetensors, trainer_state.json
  * (state, with sizes and CRC-32 of the files beside it). Written under a temporary name, synced,
- * renamed; then old ones beyond save_total_limit are removed. An existing one is left. */
+ * renamed; then old ones beyond save_total_limit are removed. An existing one that is whole is
+ * left, a damaged one replaced. */
 enum it_status it_run_save(struct it_run *run, int64_t step, const struct it_rl_folders *folders,
                            const struct it_weights *weights, const struct it_state_tensor *tensors,
                            int64_t n_tensors, const json_t *state);

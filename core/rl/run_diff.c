@@ -25,7 +25,8 @@ static void say(struct it_str *out, const char *key, const json_t *a, const json
     free(right);
 }
 
-static bool covers(const json_t *a, const json_t *b, struct it_str *what_out)
+/* Every field of a is in b; swapped: a is the second run. */
+static bool covers(const json_t *a, const json_t *b, bool swapped, struct it_str *what_out)
 {
     const char *key;
     json_t *value;
@@ -33,7 +34,7 @@ static bool covers(const json_t *a, const json_t *b, struct it_str *what_out)
     {
         const json_t *other = json_object_get(b, key);
         if (is_measured(key) || (other && json_equal(value, other))) { continue; }
-        say(what_out, key, value, other);
+        say(what_out, key, swapped ? other : value, swapped ? value : other);
         return false;
     }
     return true;
@@ -41,7 +42,7 @@ static bool covers(const json_t *a, const json_t *b, struct it_str *what_out)
 
 bool it_record_same(const json_t *a, const json_t *b, struct it_str *what_out)
 {
-    return covers(a, b, what_out) && covers(b, a, what_out);
+    return covers(a, b, false, what_out) && covers(b, a, true, what_out);
 }
 
 static enum it_status open_metrics(const char *folder, struct it_lines *lines_out)

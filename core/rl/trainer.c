@@ -58,6 +58,11 @@ enum it_status it_trainer_open(const struct it_trainer_setup *setup, enum it_tra
     IT_TRY_GOTO(status, fail, it_recipe_batch(setup->recipe, setup->devices, &t.shape));
     IT_TRY_GOTO(status, fail, it_trainer_plan(setup, &t.plan));
     t.updates = it_recipe_updates(setup->recipe, &t.shape, setup->n_prompts);
+    if (t.recipe->sc_annotator == IT_SC_EMA && t.recipe->sc_ema > 0.9 && t.net->dtype == IT_BF16) {
+        it_warn("sc_annotator ema: bfloat16 rounds steps of 1 - sc_ema = %g away; use float32, or "
+                "sc_annotator periodic",
+                1.0 - t.recipe->sc_ema);
+    }
     IT_TRY_GOTO(status, fail, open_run(&t, mode));
     IT_TRY_GOTO(status, fail, open_sets(&t));
     *t_out = t;
@@ -228,6 +233,12 @@ static bool due(int64_t update, int64_t every, int64_t last)
     return update == last || (every > 0 && update % every == 0);
 }
 
+static bool evaluation_due(const struct it_trainer *t)
+{
+    int64_t every = t->recipe->eval_steps;
+    return t->update == 0 || t->update == t->updates || (every > 0 && t->update % every == 0);
+}
+
 /* Log, evaluate, save: in this order, so that a kill before the save repeats all three. */
 static enum it_status after_update(struct it_trainer *t, const json_t *record,
                                    const json_t *records)
@@ -235,17 +246,22 @@ static enum it_status after_update(struct it_trainer *t, const json_t *record,
     const struct it_recipe *r = t->recipe;
     char why[256];
     bool fired = it_monitor_check(&t->monitor, r, record, why, sizeof why);
+    if (!fired && t->skipped_in_row >= 3) {
+        snprintf(why, sizeof why,
+                 "%lld updates in a row had a loss or gradient that is not finite: "
+                 "lower learning_rate, or look at the completions",
+                 (long long)t->skipped_in_row);
+        fired = true;
+    }
     bool last = t->update == t->updates || fired;
     IT_TRY(it_run_metrics(t->run, t->update, record));
     if (due(t->update, r->logging_steps, t->updates)) {
         say(t, record);
         IT_TRY(it_run_completions(t->run, t->update, records));
     }
-    if (last || (r->eval_steps > 0 && t->update % r->eval_steps == 0)) {
-        IT_TRY(it_evaluate(t, t->update));
-    }
+    if (last || evaluation_due(t)) { IT_TRY(it_evaluate(t, t->update)); }
     bool saving = !r->save_strategy || strcmp(r->save_strategy, "no") != 0;
-    if (saving && (last || due(t->update, r->save_steps, t->updates))) { IT_TRY(save(t)); }
+    if (fired || (saving && due(t->update, r->save_steps, t->updates))) { IT_TRY(save(t)); }
     return fired ? it_fail(IT_GUARD, "update %lld: %s", (long long)t->update, why) : IT_OK;
 }
 
@@ -255,6 +271,7 @@ static enum it_status run_updates(struct it_trainer *t)
         json_t *record = NULL, *records = NULL;
         enum it_status status =
             it_interrupted() ? IT_INTERRUPTED : one_update(t, &record, &records);
+        if (status == IT_GUARD) { IT_TRY(save(t)); } /* the weights are still those before it */
         if (status == IT_OK) { status = after_update(t, record, records); }
         json_decref(record);
         json_decref(records);
@@ -277,7 +294,10 @@ enum it_status it_train(const struct it_trainer_setup *setup)
         IT_TRY_GOTO(status, end, load(&t, -1));
         IT_TRY_GOTO(status, end, it_run_truncate(t.run, t.update > 0 ? t.update : -1));
     }
-    if (t.update == 0) { IT_TRY_GOTO(status, end, it_evaluate(&t, 0)); }
+    /* an interruption may have come in the middle of the evaluation */
+    if (evaluation_due(&t) && !it_run_evaluated(t.run, t.update)) {
+        IT_TRY_GOTO(status, end, it_evaluate(&t, t.update));
+    }
     IT_TRY_GOTO(status, end, run_updates(&t));
 end:
     it_trainer_close(&t);

