@@ -34,10 +34,12 @@ static enum it_dtype recipe_dtype(const struct it_session_options *o, const stru
     return r->bf16 ? IT_BF16 : IT_NONE;
 }
 
-/* A recipe that cannot fit is refused before any weight is read: the plan is made over views. */
+/* A recipe that cannot fit is refused before any weight is read: the plan is made over views. What
+ * it chose of what changes bits goes into the recipe, hence into the run's recipe.yaml: a resume on
+ * a smaller machine is refused rather than different. */
 static enum it_status check_plan(const struct it_session_options *o, struct it_session *s)
 {
-    const struct it_recipe *r = &s->recipe;
+    struct it_recipe *r = &s->recipe;
     struct it_model *model;
     struct it_memory_plan plan;
     struct it_model_options options = {.device = s->device,
@@ -49,6 +51,7 @@ static enum it_status check_plan(const struct it_session_options *o, struct it_s
     struct it_trainer_setup setup = {.recipe = r, .net = model->net, .devices = 1};
     enum it_status status = it_trainer_plan(&setup, &plan);
     it_model_close(model);
+    if (status == IT_OK) { r->micro_tokens = plan.micro_tokens; }
     return status;
 }
 

@@ -268,7 +268,7 @@ static enum it_status loop(struct it_generator *g, struct it_progress *progress)
         if (it_interrupted()) { return IT_INTERRUPTED; }
         IT_TRY(it_gen_admit(g));
         IT_TRY(step(g, &ended));
-        if (progress) { it_progress_set(progress, ended); }
+        if (progress) { it_progress_set(progress, g->totals.new_tokens); }
     }
     return IT_OK;
 }
@@ -321,7 +321,8 @@ enum it_status it_generator_run(struct it_generator *generator, const struct it_
     IT_TRY(it_gen_check(generator, run));
     int64_t n = begin(generator, run, completions_out);
     struct it_progress progress;
-    if (run->progress) { it_progress_begin(&progress, run->progress, "completions", n); }
+    /* how many tokens there will be nobody knows: the sum so far and the rate are shown */
+    if (run->progress) { it_progress_begin(&progress, run->progress, "tokens", 0); }
     enum it_status status = loop(generator, run->progress ? &progress : NULL);
     if (run->progress) { it_progress_end(&progress); }
     end(generator);
