@@ -78,6 +78,8 @@ enum it_status it_cli_usage(const struct it_command *command, const char *what);
 enum it_status it_cli_device(const struct it_cli_common *common, bool exact, bool strict,
                              struct it_device **device_out);
 enum it_dtype it_cli_dtype(const struct it_cli_common *common);
+/* --seed N of a command with a recipe is its last override. */
+void it_cli_add_seed(const struct it_cli_common *common, struct it_strs *overrides);
 /* Facts for run.json and bug reports: version, git, compiler, device, threads, memory. */
 json_t *it_cli_ledger(const struct it_device *device);
 

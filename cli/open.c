@@ -29,6 +29,14 @@ enum it_dtype it_cli_dtype(const struct it_cli_common *common)
     return choice[common->dtype];
 }
 
+void it_cli_add_seed(const struct it_cli_common *common, struct it_strs *overrides)
+{
+    char seed[32];
+    if (!common->seed) { return; }
+    snprintf(seed, sizeof seed, "seed=%lld", (long long)common->seed);
+    it_strs_add(overrides, seed);
+}
+
 json_t *it_cli_ledger(const struct it_device *device)
 {
     json_t *ledger = json_object();

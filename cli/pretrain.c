@@ -70,11 +70,17 @@ end:
 static enum it_status run(const void *values, const struct it_strs *arguments)
 {
     struct it_recipe recipe;
+    struct it_strs words = {0};
     if (arguments->n == 0) { return it_cli_usage(&it_command_pretrain, "no recipe given"); }
-    IT_TRY(it_recipe_load_quietly(arguments->item[0], (const char *const *)arguments->item + 1,
-                                  (int)arguments->n - 1, &recipe));
-    enum it_status status = train(values, &recipe);
-    it_recipe_free(&recipe);
+    for (size_t i = 0; i < arguments->n; i++) { it_strs_add(&words, arguments->item[i]); }
+    it_cli_add_seed(values, &words);
+    enum it_status status = it_recipe_load_quietly(
+        words.item[0], (const char *const *)words.item + 1, (int)words.n - 1, &recipe);
+    if (status == IT_OK) {
+        status = train(values, &recipe);
+        it_recipe_free(&recipe);
+    }
+    it_strs_free(&words);
     return status;
 }
 

@@ -40,12 +40,7 @@ static enum it_status run(const void *values, const struct it_strs *arguments)
         status = it_cli_usage(&it_command_train, "no recipe given");
         goto end;
     }
-    if (v->common.seed) {
-        struct it_str seed = {0};
-        it_str_printf(&seed, "seed=%lld", (long long)v->common.seed);
-        it_strs_add(&overrides, it_str_c(&seed));
-        it_str_free(&seed);
-    }
+    it_cli_add_seed(&v->common, &overrides);
     struct it_session_options options = {.recipe = overrides.item[0], .overrides = &overrides,
                                          .common = &v->common, .measure = v->plan};
     IT_TRY_GOTO(status, end, it_session_open(&options, &session));
