@@ -23,13 +23,9 @@ static enum it_status grade_all(struct it_trainer *t, struct it_completion *c, i
                                 struct outcome *o)
 {
     const struct it_trainer_setup *s = t->setup;
-    const struct it_strs *stops = &t->recipe->stop_strings;
     for (int64_t i = 0; i < n; i++) {
-        struct it_str all = {0};
         struct it_rl_grade grade = {0};
-        it_tokenizer_decode(s->tokenizer, c[i].ids, (size_t)c[i].n, true, &all);
-        size_t end = stops->n ? it_stop_cut(stops, it_str_c(&all), all.len) : all.len;
-        char *text = it_strndup(it_str_c(&all), end);
+        char *text = it_trainer_text(t, &c[i]);
         enum it_status status = s->eval_grader.grade(s->eval_grader.context, &s->eval_prompts[i],
                                                      text, &grade);
         o->right += grade.correct;
@@ -38,7 +34,6 @@ static enum it_status grade_all(struct it_trainer *t, struct it_completion *c, i
         if (i < SHOWN) { o->shown[i] = it_strdup(text); }
         it_free(grade.extracted);
         it_free(text);
-        it_str_free(&all);
         IT_TRY(status);
     }
     return IT_OK;

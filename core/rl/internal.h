@@ -102,6 +102,8 @@ void it_trainer_close(struct it_trainer *t);
 void it_trainer_prompts(struct it_trainer *t, int64_t update, const struct it_rl_prompt **out);
 /* Prompts of an epoch: the incomplete batch is left; fewer than a batch repeat. */
 int64_t it_trainer_epoch(const struct it_trainer *t);
+/* What a completion says: no special tokens, cut at the first stop string; the caller frees. */
+char *it_trainer_text(const struct it_trainer *t, const struct it_completion *completion);
 /* Sample, decode and grade; then scores and rewards; then the optimizer. */
 enum it_status it_rollout(struct it_trainer *t, int64_t update, struct it_batch *batch_out);
 enum it_status it_score(struct it_trainer *t, int64_t update, struct it_batch *batch);

@@ -97,17 +97,23 @@ static bool is_stop(const struct it_trainer *t, int32_t id)
     return false;
 }
 
+char *it_trainer_text(const struct it_trainer *t, const struct it_completion *c)
+{
+    struct it_str all = {0};
+    const struct it_strs *stops = &t->recipe->stop_strings;
+    it_tokenizer_decode(t->setup->tokenizer, c->ids, (size_t)c->n, true, &all);
+    size_t end = stops->n ? it_stop_cut(stops, it_str_c(&all), all.len) : all.len;
+    char *text = it_strndup(it_str_c(&all), end);
+    it_str_free(&all);
+    return text;
+}
+
 /* Text, verdict and the reward's view of sample i. */
 static enum it_status read_sample(struct it_trainer *t, struct it_batch *b, int64_t i)
 {
     const struct it_completion *c = &b->completion[i];
     const struct it_rl_prompt *prompt = b->prompt[i / b->size];
-    struct it_str text = {0};
-    it_tokenizer_decode(t->setup->tokenizer, c->ids, (size_t)c->n, true, &text);
-    const char *all = it_str_c(&text);
-    const struct it_strs *stops = &t->recipe->stop_strings;
-    b->text[i] = it_strndup(all, stops->n ? it_stop_cut(stops, all, text.len) : text.len);
-    it_str_free(&text);
+    b->text[i] = it_trainer_text(t, c);
     if (t->setup->grader.grade) {
         IT_TRY(t->setup->grader.grade(t->setup->grader.context, prompt, b->text[i], &b->grade[i]));
     }
