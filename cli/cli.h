@@ -86,7 +86,7 @@ json_t *it_cli_ledger(const struct it_device *device);
 /* What a recipe trains on: problems of a task, rendered and tokenised. */
 struct it_cli_prompts {
     const struct it_task *task;
-    const char *profile;
+    struct it_grading grading;
     struct it_problems problems;
     struct it_rl_prompt *item; /* [n]: those that fit */
     int64_t n, dropped;

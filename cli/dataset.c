@@ -113,13 +113,13 @@ static enum it_status open_problems(const struct it_cli_dataset *d, struct it_cl
     if (!d->name) { return it_fail(IT_INVALID, "dataset_name is not set: name a task or a file"); }
     p->task = task_of(d->name);
     if (p->task) {
-        IT_TRY(it_task_profile(p->task, d->grading_profile, &p->profile));
+        IT_TRY(it_task_profile(p->task, d->grading_profile, &p->grading.profile));
         return p->task->open(&source, &p->problems);
     }
     char *path = find_file(d, split);
     if (!path) { return unknown_dataset(d); }
     p->task = it_task_find("math"); /* answers of unknown files: boxed, compared as mathematics */
-    enum it_status status = it_task_profile(p->task, d->grading_profile, &p->profile);
+    enum it_status status = it_task_profile(p->task, d->grading_profile, &p->grading.profile);
     if (status == IT_OK) { status = read_file(d, path, &p->problems); }
     if (status == IT_OK && p->problems.n == 0) {
         status = it_fail(IT_INVALID, "%s: the dataset is empty", path);
@@ -237,7 +237,7 @@ static enum it_status grade(void *context, const struct it_rl_prompt *prompt,
     json_t *fields = json_copy(problem->record);
     json_object_set_new(fields, "completion", it_json_text(completion, strlen(completion)));
     if (problem->gold) { json_object_set_new(fields, "gold", json_string(problem->gold)); }
-    enum it_status status = p->task->grade(p->profile, fields, problem->id, &verdict);
+    enum it_status status = p->task->grade(&p->grading, fields, problem->id, &verdict);
     json_decref(fields);
     IT_TRY(status);
     grade_out->extracted = it_strdup(verdict.extracted);
@@ -250,7 +250,7 @@ static enum it_status grade(void *context, const struct it_rl_prompt *prompt,
 static bool equal(void *context, const char *a, const char *b)
 {
     const struct it_cli_prompts *p = context;
-    return p->task->equal ? p->task->equal(p->profile, a, b) : strcmp(a, b) == 0;
+    return p->task->equal ? p->task->equal(p->grading.profile, a, b) : strcmp(a, b) == 0;
 }
 
 struct it_rl_grader it_cli_grader(struct it_cli_prompts *prompts)

@@ -93,7 +93,7 @@ static enum it_status grade(const struct job *j, const struct it_problem *proble
 {
     struct it_verdict verdict = {0};
     if (problem->gold) {
-        IT_TRY(j->t->task->grade(j->t->prompts.profile, record, problem->id, &verdict));
+        IT_TRY(j->t->task->grade(&j->t->prompts.grading, record, problem->id, &verdict));
     } else {
         verdict.detail = it_strdup("no gold");
     }
@@ -226,7 +226,7 @@ static json_t *summarise(const struct job *j)
         tokens += json_number_value(json_object_get(r, "n_tokens"));
         ended += finish && strcmp(finish, "stop") == 0;
     }
-    json_t *summary = it_tally_summary(&tally, j->t->task->name, j->t->prompts.profile, &k);
+    json_t *summary = it_tally_summary(&tally, j->t->task->name, j->t->prompts.grading.profile, &k);
     json_object_set_new(summary, "max_new_tokens",
                         json_integer((json_int_t)j->t->max_new_tokens));
     json_object_set_new(summary, "mean_tokens", it_json_real(tokens / n));

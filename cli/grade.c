@@ -42,7 +42,7 @@ static const char notes[] =
 
 struct job {
     const struct it_task *task;
-    const char *profile;
+    struct it_grading grading;
     bool writing;
     struct it_records records;
     struct it_output output;
@@ -58,7 +58,7 @@ static enum it_status grade_record(struct job *j, json_t *record)
 {
     struct it_verdict verdict = {0};
     const char *where = it_str_c(&j->records.where);
-    enum it_status status = j->task->grade(j->profile, record, where, &verdict);
+    enum it_status status = j->task->grade(&j->grading, record, where, &verdict);
     if (status != IT_OK) { return it_records_judge(&j->records, status); }
     if (!verdict.gradable) {
         it_warn("%s: the gold cannot be read%s%s: the record counts as wrong", where,
@@ -97,7 +97,7 @@ static enum it_status grade_all(struct job *j)
 static enum it_status summarise(const struct job *j, const struct grade_values *v)
 {
     enum it_status status = IT_OK;
-    json_t *summary = it_tally_summary(&j->tally, j->task->name, j->profile, &v->k);
+    json_t *summary = it_tally_summary(&j->tally, j->task->name, j->grading.profile, &v->k);
     if (v->common.json) {
         status = it_jsonl_put(stdout, summary);
     } else {
@@ -115,7 +115,7 @@ static enum it_status check(const struct grade_values *v, const struct it_strs *
     if (!v->task) { return it_cli_usage(&it_command_grade, "no --task given"); }
     if (!v->input) { return it_cli_usage(&it_command_grade, "no --input given"); }
     IT_TRY(it_cli_task("grade", v->task, &j->task));
-    IT_TRY(it_task_profile(j->task, v->profile, &j->profile));
+    IT_TRY(it_task_profile(j->task, v->profile, &j->grading.profile));
     return it_tally_check(&v->k, "grade");
 }
 

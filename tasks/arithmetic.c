@@ -316,10 +316,10 @@ done:
     return status;
 }
 
-static enum it_status arithmetic_grade(const char *profile, const json_t *fields, const char *where,
-                                       struct it_verdict *verdict_out)
+static enum it_status arithmetic_grade(const struct it_grading *grading, const json_t *fields,
+                                 const char *where, struct it_verdict *verdict_out)
 {
-    (void)profile;
+    (void)grading;
     const char *completion, *gold;
     IT_TRY(it_json_get_string(fields, where, "completion", &completion));
     IT_TRY(it_json_get_string(fields, where, "gold", &gold));

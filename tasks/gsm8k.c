@@ -99,9 +99,10 @@ static void grade_zeroeval(const char *gold, const char *completion, struct it_v
     it_free(wanted);
 }
 
-static enum it_status gsm8k_grade(const char *profile, const json_t *fields, const char *where,
-                                  struct it_verdict *verdict_out)
+static enum it_status gsm8k_grade(const struct it_grading *grading, const json_t *fields,
+                                 const char *where, struct it_verdict *verdict_out)
 {
+    const char *profile = grading->profile;
     const char *completion, *gold;
     struct it_verdict verdict = {0};
     IT_TRY(it_dataset_string(fields, where, "completion", &completion));

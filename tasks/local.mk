@@ -5,6 +5,8 @@ libintuitor_la_SOURCES += \
 	tasks/arithmetic_text.c \
 	tasks/dataset.c \
 	tasks/dataset.h \
+	tasks/embedded.c \
+	tasks/embedded.h \
 	tasks/grade/answer.c \
 	tasks/grade/answer.h \
 	tasks/grade/box.c \
@@ -44,8 +46,21 @@ libintuitor_la_SOURCES += \
 	tasks/grade/zeroeval.h \
 	tasks/gsm8k.c \
 	tasks/math.c \
+	tasks/prompt.c \
+	tasks/prompt.h \
 	tasks/task.c \
 	tasks/task.h
+
+# Files that travel inside the program, as tasks/embedded.h names them.
+EMBEDDED_FILES =
+
+nodist_libintuitor_la_SOURCES = tasks/embedded-files.c
+tasks/embedded-files.c: $(EMBEDDED_FILES:%=tasks/%) scripts/embed.sh tasks/local.mk
+	$(AM_V_GEN)$(MKDIR_P) tasks && \
+	$(SHELL) $(srcdir)/scripts/embed.sh $(srcdir) $(EMBEDDED_FILES) >$@.tmp && mv -f $@.tmp $@
+BUILT_SOURCES += tasks/embedded-files.c
+CLEANFILES += tasks/embedded-files.c
+EXTRA_DIST += scripts/embed.sh $(EMBEDDED_FILES:%=tasks/%)
 
 check_PROGRAMS += \
 	tests/check_6_answer \

@@ -78,9 +78,10 @@ static void grade(const char *profile, enum it_gold kind, const char *gold, cons
     *verdict_out = verdict;
 }
 
-static enum it_status math_grade(const char *profile, const json_t *fields, const char *where,
-                                 struct it_verdict *verdict_out)
+static enum it_status math_grade(const struct it_grading *grading, const json_t *fields,
+                                 const char *where, struct it_verdict *verdict_out)
 {
+    const char *profile = grading->profile;
     const char *completion, *gold;
     IT_TRY(it_dataset_string(fields, where, "completion", &completion));
     IT_TRY(it_dataset_string(fields, where, "gold", &gold));
@@ -103,9 +104,10 @@ static enum it_status equiv_open(const struct it_task_source *source,
                                    "(grade --task math_equiv)");
 }
 
-static enum it_status equiv_grade(const char *profile, const json_t *fields, const char *where,
-                                  struct it_verdict *verdict_out)
+static enum it_status equiv_grade(const struct it_grading *grading, const json_t *fields,
+                                 const char *where, struct it_verdict *verdict_out)
 {
+    const char *profile = grading->profile;
     const char *pred, *gold;
     IT_TRY(it_dataset_string(fields, where, "pred", &pred));
     IT_TRY(it_dataset_string(fields, where, "gold", &gold));

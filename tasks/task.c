@@ -38,34 +38,51 @@ const struct it_task *it_task_find(const char *name)
     return NULL;
 }
 
-enum it_status it_task_profile(const struct it_task *task, const char *profile,
-                               const char **profile_out)
+/* `name`, when it is one of "a|b|c"; NULL gives `usual`. */
+static enum it_status pick(const struct it_task *task, const char *what, const char *list,
+                           const char *usual, const char *name, const char **name_out)
 {
-    if (profile == NULL) {
-        *profile_out = task->default_profile;
+    if (name == NULL) {
+        *name_out = usual;
         return IT_OK;
     }
     struct it_strs names = {0};
     bool known = false;
-    for (const char *at = task->profiles; *at != '\0';) {
+    for (const char *at = list; *at != '\0';) {
         size_t size = strcspn(at, "|");
-        char *name = it_strndup(at, size);
-        known = known || strcmp(name, profile) == 0;
-        it_strs_add(&names, name);
-        it_free(name);
+        char *entry = it_strndup(at, size);
+        known = known || strcmp(entry, name) == 0;
+        it_strs_add(&names, entry);
+        it_free(entry);
         at += size + (at[size] == '|' ? 1 : 0);
     }
     enum it_status status = IT_OK;
     if (known) {
-        *profile_out = profile;
+        *name_out = name;
     } else {
-        const char *near = it_closest(profile, (const char *const *)names.item, names.n);
-        status = it_fail(IT_INVALID, "task %s: unknown profile \"%s\"%s%s%s (%s)", task->name,
-                         profile, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
-                         near != NULL ? "\"?" : "", task->profiles);
+        const char *near = it_closest(name, (const char *const *)names.item, names.n);
+        status = it_fail(IT_INVALID, "task %s: unknown %s \"%s\"%s%s%s (%s)", task->name, what,
+                         name, near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
+                         near != NULL ? "\"?" : "", list);
     }
     it_strs_free(&names);
     return status;
+}
+
+enum it_status it_task_profile(const struct it_task *task, const char *profile,
+                               const char **profile_out)
+{
+    return pick(task, "profile", task->profiles, task->default_profile, profile, profile_out);
+}
+
+enum it_status it_task_prompt(const struct it_task *task, const char *prompt,
+                              const char **prompt_out)
+{
+    if (task->prompts == NULL && prompt != NULL) {
+        return it_fail(IT_INVALID, "task %s: has one wording only, no prompt \"%s\"", task->name,
+                       prompt);
+    }
+    return pick(task, "prompt", task->prompts, task->default_prompt, prompt, prompt_out);
 }
 
 void it_problems_free(struct it_problems *problems)

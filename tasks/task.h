@@ -41,6 +41,17 @@ struct it_task_source {
     int64_t limit;      /* 0: all */
     uint64_t seed;      /* tasks that make their problems */
     const char *params; /* task's own, e.g. "kinds=chain,digits=1" for arithmetic; NULL: default */
+    /* How problems are worded: one of the task's `prompts`, NULL for its default; or, when
+     * `prompt_template` is not NULL, that text (tasks/prompt.h) in its place. */
+    const char *prompt, *prompt_template;
+};
+
+/* What grading needs beside a record. The same for all records of a run; threads share it. */
+struct it_grading {
+    const char *profile;        /* the rule, from it_task_profile */
+    const char *data;           /* dataset root; NULL: none given */
+    struct it_sandbox *sandbox; /* where programs run (tasks/grade/sandbox.h); NULL: none is open,
+                                 * and a task that has to run one says so (IT_UNSUPPORTED) */
 };
 
 struct it_task {
@@ -49,12 +60,20 @@ struct it_task {
     const char *default_profile; /* grading rule */
     const char *profiles;        /* "a|b|c" */
     const char *system_prompt;   /* default system message; NULL: none */
+    const char *default_prompt;  /* how problems are worded (tasks/prompt.h); NULL: as they are */
+    const char *prompts;         /* "a|b" */
+    const char *breakdown;       /* "level|subject": fields by which scores are split; NULL: none */
+    bool runs_programs;          /* grading runs what the model wrote: it wants a sandbox */
     int64_t max_new_tokens;      /* evaluation default */
     enum it_status (*open)(const struct it_task_source *source, struct it_problems *problems_out);
     /* `fields` is a record as `grade` reads it: completion, gold, and the task's own fields.
-     * `where` ("FILE:LINE") begins an error. */
-    enum it_status (*grade)(const char *profile, const json_t *fields, const char *where,
-                            struct it_verdict *verdict_out);
+     * `where` ("FILE:LINE") begins an error. Called from several threads at once. */
+    enum it_status (*grade)(const struct it_grading *grading, const json_t *fields,
+                            const char *where, struct it_verdict *verdict_out);
+    /* Optional: what the summary of all graded records says beyond accuracy, put into `summary`.
+     * A record here is what `grade` wrote: the fields it read, and the verdict's. */
+    enum it_status (*report)(const struct it_grading *grading, json_t *const *records, size_t n,
+                             json_t *summary);
     /* Optional: the same answer? For plurality votes (GRPO-PV), `select`. NULL: equal strings. */
     bool (*equal)(const char *profile, const char *answer_a, const char *answer_b);
 };
@@ -65,5 +84,8 @@ const struct it_task *it_task_at(size_t index); /* NULL past the end */
 /* `profile` NULL gives the default; an unknown profile is IT_INVALID, naming the closest. */
 enum it_status it_task_profile(const struct it_task *task, const char *profile,
                                const char **profile_out);
+/* The same for the wordings; NULL where the task has none. */
+enum it_status it_task_prompt(const struct it_task *task, const char *prompt,
+                              const char **prompt_out);
 
 #endif

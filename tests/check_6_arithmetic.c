@@ -30,7 +30,9 @@ static const char *field(const struct it_problem *problem, const char *name)
 static bool grade(const char *completion, const char *gold, struct it_verdict *verdict)
 {
     json_t *fields = json_pack("{s:s, s:s}", "completion", completion, "gold", gold);
-    ck_assert_int_eq(it_task_find("arithmetic")->grade("box", fields, "test:1", verdict), IT_OK);
+    const struct it_grading grading = {.profile = "box"};
+    const struct it_task *task = it_task_find("arithmetic");
+    ck_assert_int_eq(task->grade(&grading, fields, "test:1", verdict), IT_OK);
     json_decref(fields);
     return verdict->correct;
 }

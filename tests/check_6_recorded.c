@@ -57,7 +57,8 @@ static bool agrees(const struct it_task *task, const char *profile, json_t *comp
     json_object_set_new(fields, "completion", text_of(completion));
     json_object_set_new(fields, "pred", text_of(completion));
     json_object_set_new(fields, "gold", text_of(gold));
-    ck_assert_int_eq(task->grade(profile, fields, "recorded:1", &verdict), IT_OK);
+    const struct it_grading grading = {.profile = profile};
+    ck_assert_int_eq(task->grade(&grading, fields, "recorded:1", &verdict), IT_OK);
     bool right = json_is_true(expected) || json_number_value(expected) > 0.5;
     bool same = json_is_null(expected) ? !verdict.gradable : verdict.correct == right;
     it_verdict_free(&verdict);

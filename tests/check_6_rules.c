@@ -192,7 +192,8 @@ static bool gsm8k(const char *profile, const char *gold, const char *completion)
 {
     struct it_verdict verdict;
     json_t *fields = json_pack("{s:s, s:s}", "gold", gold, "completion", completion);
-    ck_assert_int_eq(it_task_find("gsm8k")->grade(profile, fields, "t:1", &verdict), IT_OK);
+    const struct it_grading grading = {.profile = profile};
+    ck_assert_int_eq(it_task_find("gsm8k")->grade(&grading, fields, "t:1", &verdict), IT_OK);
     bool correct = verdict.correct;
     ck_assert(verdict.gradable);
     it_verdict_free(&verdict);

@@ -110,12 +110,13 @@ START_TEST(bad_fields)
 {
     struct it_verdict verdict;
     json_t *fields = json_pack("{s:s}", "completion", "x");
-    ck_assert_fails(task("math")->grade("math-verify", fields, "f:3", &verdict), IT_INVALID,
+    const struct it_grading verify = {.profile = "math-verify"}, openai = {.profile = "openai"};
+    ck_assert_fails(task("math")->grade(&verify, fields, "f:3", &verdict), IT_INVALID,
                     "f:3: field \"gold\"");
-    ck_assert_fails(task("math_equiv")->grade("math-verify", fields, "f:3", &verdict), IT_INVALID,
+    ck_assert_fails(task("math_equiv")->grade(&verify, fields, "f:3", &verdict), IT_INVALID,
                     "\"pred\"");
     json_object_set_new(fields, "gold", json_integer(4));
-    ck_assert_fails(task("gsm8k")->grade("openai", fields, "f:4", &verdict), IT_INVALID, "gold");
+    ck_assert_fails(task("gsm8k")->grade(&openai, fields, "f:4", &verdict), IT_INVALID, "gold");
     json_decref(fields);
 }
 END_TEST

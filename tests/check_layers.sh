@@ -21,6 +21,7 @@ LC_ALL=C awk '
     floor["core/base"] = 0
     floor["core/tensor"] = 1
     floor["core/text"] = 1
+    floor["core/data"] = 1
     floor["core/nn"] = 2
     floor["models"] = 3
     floor["core/gen"] = 4

@@ -8,6 +8,7 @@ libintuitor_la_SOURCES += \
 	core/base/file_write.c \
 	core/base/internal.h \
 	core/base/json.c \
+	core/base/http.h \
 	core/base/json.h \
 	core/base/lines.c \
 	core/base/log.c \
