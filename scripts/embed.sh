@@ -9,11 +9,8 @@ echo '/* Written by scripts/embed.sh. */'
 echo '#include "tasks/embedded.h"'
 n=0
 for file in "$@"; do
-    printf '\nstatic const unsigned char file_%d[] = {' "$n"
-    od -An -v -tu1 "$top/tasks/$file" | awk '
-        { for (i = 1; i <= NF; i++) { printf "%s%s,", k++ % 24 ? "" : "\n    ", $i } }
-        END { print "0" }'
-    echo '};'
+    "$(dirname "$0")/embed_bytes.sh" "
+static const unsigned char file_$n" "$top/tasks/$file"
     n=$((n + 1))
 done
 printf '\nconst struct it_embedded_file it_embedded_files[] = {\n'

@@ -70,9 +70,14 @@ static enum it_status hostile_finish(struct it_device *device)
     return hostile_plan.finish_fails ? IT_DEVICE : IT_OK;
 }
 
-static const struct it_device_ops hostile_ops = {hostile_close,  hostile_alloc,
-                                                 hostile_release, hostile_upload,
-                                                 hostile_download, hostile_finish};
+static const struct it_device_ops hostile_ops = {
+    .close = hostile_close,
+    .alloc = hostile_alloc,
+    .release = hostile_release,
+    .upload = hostile_upload,
+    .download = hostile_download,
+    .finish = hostile_finish,
+};
 
 /* The buffers of a call, turned the right way round for its length. */
 struct opened {

@@ -24,7 +24,7 @@ struct it_buffer {
 
 typedef enum it_status it_kernel(struct it_device *device, const struct it_args *args);
 
-/* All required. Transfers are dense byte ranges and return when the host memory may be reused. */
+/* All required but the graphs. Transfers are dense byte ranges and return when the host memory may be reused. */
 struct it_device_ops {
     void (*close)(struct it_device *device); /* frees device->data */
     enum it_status (*alloc)(struct it_device *device, size_t bytes, struct it_buffer *buffer_out);
@@ -34,6 +34,12 @@ struct it_device_ops {
     enum it_status (*download)(struct it_device *device, void *to, const struct it_buffer *from,
                                size_t offset, size_t bytes);
     enum it_status (*finish)(struct it_device *device);
+    /* Native graphs, with IT_DEVICE_CAPTURE; all four or none. Between begin and end kernels are
+     * queued into the graph and not run. capture_end with graph_out NULL throws it away. */
+    enum it_status (*capture_begin)(struct it_device *device);
+    enum it_status (*capture_end)(struct it_device *device, void **graph_out);
+    enum it_status (*graph_launch)(struct it_device *device, void *graph);
+    void (*graph_close)(struct it_device *device, void *graph);
 };
 
 struct it_device {

@@ -107,8 +107,14 @@ static enum it_status host_finish(struct it_device *device)
     return IT_OK;
 }
 
-static const struct it_device_ops host_ops = {host_close,  host_alloc,    host_release,
-                                              host_upload, host_download, host_finish};
+static const struct it_device_ops host_ops = {
+    .close = host_close,
+    .alloc = host_alloc,
+    .release = host_release,
+    .upload = host_upload,
+    .download = host_download,
+    .finish = host_finish,
+};
 
 /* The table stays full of the fallback, which is all this device is. */
 static void open_reference(struct it_device *device)

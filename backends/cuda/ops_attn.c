@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* attn, attn_bwd, attn_decode: a warp a query (or key) and head. */
+#include "backends/cuda/cuda.h"
+
+enum { WARPS = 4, MOST_WIDTH = 256 };
+
+static struct it_cuda_attn shape(const struct it_args *args, const struct it_tensor *q,
+                                 const struct it_tensor *k)
+{
+    return (struct it_cuda_attn){.q = it_cuda_view(q), .k = it_cuda_view(k), .rows = q->shape[0],
+                                 .key_rows = k->shape[0], .heads = (int)args->i[0],
+                                 .kv_heads = (int)args->i[1],
+                                 .width = (int)(q->shape[1] / args->i[0]),
+                                 .scale = (float)args->f[0]};
+}
+
+static void set_segments(struct it_cuda_attn *p, const struct it_tensor *segs)
+{
+    p->segs = it_cuda_view(segs);
+    p->segments = (int)segs->shape[0];
+}
+
+static enum it_status launch(struct it_device *device, enum it_cuda_kernel kernel,
+                             const struct it_cuda_attn *p, int64_t warps)
+{
+    struct it_cuda *cuda = it_cuda_of(device);
+    struct it_cuda_grid grid = {it_cuda_blocks(warps, WARPS), 1, 32 * WARPS};
+    return cuda->launch(cuda, kernel, grid, p, sizeof *p);
+}
+
+enum it_status it_cuda_attn(struct it_device *device, const struct it_args *args)
+{
+    const struct it_tensor *q = &args->t[2];
+    struct it_cuda_attn p = shape(args, q, &args->t[3]);
+    enum it_cuda_kernel kernel;
+    if (!it_cuda_pick(q->dtype, IT_CUDA_attn_f32, &kernel) || p.width > MOST_WIDTH) {
+        return IT_UNSUPPORTED;
+    }
+    p.y = it_cuda_view(&args->t[0]);
+    p.lse = it_cuda_view(&args->t[1]);
+    p.v = it_cuda_view(&args->t[4]);
+    set_segments(&p, &args->t[5]);
+    return launch(device, kernel, &p, p.rows * p.heads);
+}
+
+enum it_status it_cuda_attn_decode(struct it_device *device, const struct it_args *args)
+{
+    const struct it_tensor *q = &args->t[1], *table = &args->t[4];
+    struct it_cuda_attn p = shape(args, q, &args->t[2]);
+    enum it_cuda_kernel kernel;
+    if (!it_cuda_pick(q->dtype, IT_CUDA_attn_decode_f32, &kernel) || p.width > MOST_WIDTH) {
+        return IT_UNSUPPORTED;
+    }
+    p.y = it_cuda_view(&args->t[0]);
+    p.v = it_cuda_view(&args->t[3]);
+    p.table = it_cuda_view(table);
+    p.pages = (int)table->shape[1];
+    p.length = it_cuda_at(&args->t[5]);
+    p.page = (int)args->i[2];
+    return launch(device, kernel, &p, p.rows * p.heads);
+}
+
+enum it_status it_cuda_attn_bwd(struct it_device *device, const struct it_args *args)
+{
+    struct it_cuda *cuda = it_cuda_of(device);
+    const struct it_tensor *q = &args->t[4];
+    struct it_cuda_attn p = shape(args, q, &args->t[5]);
+    enum it_cuda_kernel delta, dq, dkv;
+    if (!it_cuda_pick(q->dtype, IT_CUDA_attn_delta_f32, &delta) || p.width > MOST_WIDTH ||
+        (size_t)p.rows * (size_t)p.heads * sizeof(float) > cuda->scratch_bytes) {
+        return IT_UNSUPPORTED;
+    }
+    it_cuda_pick(q->dtype, IT_CUDA_attn_dq_f32, &dq);
+    it_cuda_pick(q->dtype, IT_CUDA_attn_dkv_f32, &dkv);
+    p.dq = it_cuda_view(&args->t[0]);
+    p.dk = it_cuda_view(&args->t[1]);
+    p.dv = it_cuda_view(&args->t[2]);
+    p.dy = it_cuda_view(&args->t[3]);
+    p.v = it_cuda_view(&args->t[6]);
+    p.y = it_cuda_view(&args->t[7]);
+    p.lse = it_cuda_view(&args->t[8]);
+    set_segments(&p, &args->t[9]);
+    p.delta = cuda->scratch;
+    IT_TRY(launch(device, delta, &p, p.rows * p.heads));
+    IT_TRY(launch(device, dq, &p, p.rows * p.heads));
+    return launch(device, dkv, &p, p.key_rows * p.kv_heads);
+}

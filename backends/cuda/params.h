@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What a kernel is given: one struct by value, the same bytes for the C that launches it and the
+ * CUDA C that runs it. `row` of a view counts elements from one row to the next. */
+#ifndef IT_CUDA_PARAMS_H
+#define IT_CUDA_PARAMS_H
+
+struct it_cuda_view {
+    void *at; /* NULL: absent */
+    long long row;
+};
+
+/* fill: y = alpha; copy: y = a; scale_add: y = alpha a + beta b */
+struct it_cuda_elements {
+    struct it_cuda_view y, a, b;
+    long long rows, columns;
+    float alpha, beta;
+};
+
+/* gather_rows, scatter_add_rows, kv_write: rows of y and x, ids [rows] */
+struct it_cuda_move {
+    struct it_cuda_view y, y2, x, x2;
+    const int *ids;
+    long long rows, columns, limit; /* ids are below limit */
+};
+
+struct it_cuda_norm {
+    struct it_cuda_view y, x, dy; /* y is dx going backward */
+    const void *w;
+    float *rstd, *dw;
+    float *partial; /* [chunks, columns] */
+    long long rows, columns, chunk;
+    float eps;
+};
+
+struct it_cuda_rope {
+    struct it_cuda_view x, table;
+    const int *positions;
+    long long rows, columns, width, table_rows;
+    float sign;
+};
+
+struct it_cuda_swiglu {
+    struct it_cuda_view y, dh, gu; /* y: h, or dgu going backward */
+    long long rows, columns;
+};
+
+struct it_cuda_matmul {
+    struct it_cuda_view y, a, b;
+    const void *bias;
+    long long m, n, k;
+    int trans_a, trans_b, accumulate;
+};
+
+/* Attention; pages are those of attn_decode. */
+struct it_cuda_attn {
+    struct it_cuda_view y, q, k, v, dy, dq, dk, dv, lse, segs, table;
+    const int *length;
+    float *delta; /* [rows, heads]: dy . y */
+    long long rows, key_rows;
+    int heads, kv_heads, width, segments, page, pages; /* pages: of a row of the table */
+    float scale;
+};
+
+struct it_cuda_stats {
+    struct it_cuda_view stats, logits, coefs, dlogits;
+    const int *targets;
+    const float *temps;
+    long long rows, columns, some; /* some: the statistics' vocabulary */
+};
+
+struct it_cuda_sample {
+    struct it_cuda_view logits, params, keys;
+    int *ids;
+    long long rows, columns;
+};
+
+/* sum_rows and sumsq, in two steps through `partial` */
+struct it_cuda_sum {
+    struct it_cuda_view x;
+    float *y, *partial;
+    long long rows, columns, chunk;
+};
+
+struct it_cuda_adamw {
+    void *w;
+    float *m, *v;
+    short *lo; /* NULL: none */
+    const float *grad, *scalars;
+    long long count;
+};
+
+#endif
