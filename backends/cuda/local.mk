@@ -5,6 +5,7 @@ CUDA_KERNELS = \
 	backends/cuda/kernels/all.cu \
 	backends/cuda/kernels/attention.cuh \
 	backends/cuda/kernels/attn.cu \
+	backends/cuda/kernels/attn_mma.cu \
 	backends/cuda/kernels/device.cuh \
 	backends/cuda/kernels/elements.cu \
 	backends/cuda/kernels/gemm.cu \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* attn, attn_bwd, attn_decode: a warp a query (or key) and head. */
+/* attn, attn_bwd, attn_decode: on tensor cores where the types and sizes allow it and exactness is
+ * not asked for; else a warp a query (or key) and head, where decoding is equal to the bit. */
 #include "backends/cuda/cuda.h"
 
 enum { WARPS = 4, MOST_WIDTH = 256 };
@@ -28,6 +29,26 @@ static enum it_status launch(struct it_device *device, enum it_cuda_kernel kerne
     return cuda->launch(cuda, kernel, grid, p, sizeof *p);
 }
 
+/* ---- tensor cores ---- */
+
+enum { MMA_ROWS = 64, MMA_THREADS = 128 };
+
+/* The kernel for this width of a head, of two that follow each other in kernels.def. */
+static bool pick_mma(const struct it_cuda *cuda, const struct it_cuda_attn *p,
+                     enum it_dtype dtype, enum it_cuda_kernel of_64,
+                     enum it_cuda_kernel *kernel_out)
+{
+    *kernel_out = p->width == 64 ? of_64 : of_64 + 1;
+    return !cuda->exact && dtype == IT_BF16 && (p->width == 64 || p->width == 128);
+}
+
+/* A segment's last block of queries may be short: there are at most this many blocks. */
+static struct it_cuda_grid query_grid(const struct it_cuda_attn *p)
+{
+    return (struct it_cuda_grid){it_cuda_blocks(p->rows, MMA_ROWS) + p->segments, p->heads,
+                                 MMA_THREADS};
+}
+
 enum it_status it_cuda_attn(struct it_device *device, const struct it_args *args)
 {
     const struct it_tensor *q = &args->t[2];
@@ -40,6 +61,11 @@ enum it_status it_cuda_attn(struct it_device *device, const struct it_args *args
     p.lse = it_cuda_view(&args->t[1]);
     p.v = it_cuda_view(&args->t[4]);
     set_segments(&p, &args->t[5]);
+    enum it_cuda_kernel mma;
+    if (pick_mma(it_cuda_of(device), &p, q->dtype, IT_CUDA_attn_mma_64, &mma)) {
+        struct it_cuda *cuda = it_cuda_of(device);
+        return cuda->launch(cuda, mma, query_grid(&p), &p, sizeof p);
+    }
     return launch(device, kernel, &p, p.rows * p.heads);
 }
 
@@ -82,6 +108,14 @@ enum it_status it_cuda_attn_bwd(struct it_device *device, const struct it_args *
     set_segments(&p, &args->t[9]);
     p.delta = cuda->scratch;
     IT_TRY(launch(device, delta, &p, p.rows * p.heads));
+    enum it_cuda_kernel mma_dq, mma_dkv;
+    if (pick_mma(cuda, &p, q->dtype, IT_CUDA_attn_mma_dq_64, &mma_dq)) {
+        pick_mma(cuda, &p, q->dtype, IT_CUDA_attn_mma_dkv_64, &mma_dkv);
+        struct it_cuda_grid keys = {it_cuda_blocks(p.key_rows, MMA_ROWS), p.kv_heads, MMA_THREADS};
+        IT_TRY(device->kernel[IT_OP_FILL](device, &(struct it_args){.t = {args->t[0]}}));
+        IT_TRY(cuda->launch(cuda, mma_dq, query_grid(&p), &p, sizeof p));
+        return cuda->launch(cuda, mma_dkv, keys, &p, sizeof p);
+    }
     IT_TRY(launch(device, dq, &p, p.rows * p.heads));
     return launch(device, dkv, &p, p.key_rows * p.kv_heads);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recording and replay: a graph is the list of what the door saw, and, where the device has graphs of
- * its own, that list captured. */
+/* Recording and replay: a graph is the list of what the door saw, and, where the device has graphs
+ * of its own, that list captured. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/tensor/internal.h"

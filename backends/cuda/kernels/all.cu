@@ -2,6 +2,7 @@
 /* All kernels as one module. */
 #include "backends/cuda/kernels/adamw.cu"
 #include "backends/cuda/kernels/attn.cu"
+#include "backends/cuda/kernels/attn_mma.cu"
 #include "backends/cuda/kernels/elements.cu"
 #include "backends/cuda/kernels/gemm.cu"
 #include "backends/cuda/kernels/norm.cu"

@@ -63,6 +63,28 @@ static __device__ __forceinline__ bool find_segment(const it_cuda_attn &p, long 
     return false;
 }
 
+/* Query block number `block` counts the blocks of ROWS queries of each segment in turn; false when
+ * there are not as many. All threads ask together. */
+struct query_block {
+    segment g;
+    long long first; /* of the segment's queries */
+};
+
+static __device__ __forceinline__ bool find_block(const it_cuda_attn &p, long long block, int rows,
+                                                  query_block *out)
+{
+    for (int s = 0; s < p.segments; s++) {
+        segment g = segment_at(p, s);
+        long long blocks = segment_fits(p, g) ? (g.length + rows - 1) / rows : 0;
+        if (block < blocks) {
+            *out = {g, block * rows};
+            return true;
+        }
+        block -= blocks;
+    }
+    return false;
+}
+
 struct query_span {
     long long first, last;
 };

@@ -30,6 +30,24 @@ static __device__ __forceinline__ unsigned mma_pair(float low, float high)
     return k_bf16_store(low) | k_bf16_store(high) << 16;
 }
 
+/* b from a tile whose rows run along n: `at` is the place of element (0, 0). All lanes together. */
+static __device__ __forceinline__ void mma_load_b_across(unsigned b[2], const unsigned short *at,
+                                                         int row)
+{
+#ifdef IT_CUDA_ON_HOST
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4 * 2;
+    const unsigned short *p = at + t * row + g;
+    b[0] = p[0] | (unsigned)p[row] << 16;
+    b[1] = p[8 * row] | (unsigned)p[9 * row] << 16;
+#else
+    unsigned lane = threadIdx.x % 16;
+    unsigned address = (unsigned)__cvta_generic_to_shared(at + lane * row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
+                 : "=r"(b[0]), "=r"(b[1])
+                 : "r"(address));
+#endif
+}
+
 #ifndef IT_CUDA_ON_HOST
 /* c += a b */
 static __device__ __forceinline__ void mma_bf16(float c[4], const unsigned a[4],
