@@ -58,9 +58,11 @@ struct it_command {
     const char *notes; /* lines that --help puts before the example; NULL: none */
 };
 
+extern const struct it_command it_command_analyze, it_command_export, it_command_select;
 extern const struct it_command it_command_bench, it_command_devices, it_command_doctor,
     it_command_eval, it_command_generate, it_command_grade, it_command_init, it_command_pretrain,
-    it_command_replay, it_command_report, it_command_score, it_command_tokenize, it_command_train;
+    it_command_pull, it_command_replay, it_command_report, it_command_sandbox, it_command_score,
+    it_command_tokenize, it_command_train;
 
 const struct it_command *it_command_at(size_t index); /* NULL past the end */
 
@@ -83,10 +85,13 @@ void it_cli_add_seed(const struct it_cli_common *common, struct it_strs *overrid
 /* Facts for run.json and bug reports: version, git, compiler, device, threads, memory. */
 json_t *it_cli_ledger(const struct it_device *device);
 
+struct it_graders; /* cli/grading.h */
+
 /* What a recipe trains on: problems of a task, rendered and tokenised. */
 struct it_cli_prompts {
     const struct it_task *task;
     struct it_grading grading;
+    const struct it_graders *graders; /* set before the grader is used */
     struct it_problems problems;
     struct it_rl_prompt *item; /* [n]: those that fit */
     int64_t n, dropped;
@@ -97,6 +102,7 @@ struct it_cli_dataset {
     const char *name, *split, *params, *prompt_column, *solution_column, *system_prompt,
         *grading_profile;
     const char *data; /* dataset root; NULL: INTUITOR_DATA */
+    const char *prompt, *prompt_template; /* how a task's problems are worded: tasks/task.h */
     int64_t limit, max_prompt, seed;
     int overlong; /* enum it_overlong */
 };
@@ -115,6 +121,7 @@ struct it_session {
     struct it_device *device;
     struct it_model *model;
     struct it_cli_prompts train, eval;
+    struct it_graders *graders; /* of train and eval, owned */
     json_t *ledger;
     struct it_trainer_setup setup; /* points into the above */
 };

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/data/data.h"
 #include "tasks/arithmetic.h"
 
 struct builder {
@@ -24,7 +24,8 @@ static int32_t end_id(const struct it_model *model)
     return model->net->config.n_eos ? model->net->config.eos[0] : -1;
 }
 
-static enum it_status add(struct builder *b, const char *prompt, const char *completion)
+static enum it_status add(struct builder *b, const char *prompt, const char *completion,
+                          int32_t end)
 {
     struct it_corpus *c = b->corpus;
     struct it_ids ids = {0};
@@ -35,7 +36,7 @@ static enum it_status add(struct builder *b, const char *prompt, const char *com
     if (status == IT_OK) {
         status = it_tokenizer_encode(b->model->tokenizer, completion, strlen(completion), &ids);
     }
-    if (status == IT_OK && end_id(b->model) >= 0) { it_ids_add(&ids, end_id(b->model)); }
+    if (status == IT_OK && end >= 0) { it_ids_add(&ids, end); }
     bool fits = ids.n >= 2 && n_prompt < ids.n && (int64_t)ids.n <= b->model->net->positions;
     if (status != IT_OK || !fits) {
         b->dropped += status == IT_OK;
@@ -55,10 +56,12 @@ static enum it_status add_messages(struct builder *b, const char *where, const j
     size_t n = json_array_size(messages);
     struct it_str prompt = {0};
     const char *answer = NULL;
-    if (!b->model->has_chat || n < 2) {
+    if (!b->model->chat || n < 2) {
         return it_fail(IT_INVALID, "%s: \"messages\" need a chat template and two turns or more",
                        where);
     }
+    int32_t end = it_chat_turn_end(b->model->chat);
+    if (end < 0) { end = end_id(b->model); }
     json_t *head = json_copy((json_t *)(uintptr_t)messages);
     json_t *last = json_incref(json_array_get(messages, n - 1));
     json_array_remove(head, n - 1);
@@ -66,8 +69,8 @@ static enum it_status add_messages(struct builder *b, const char *where, const j
     if (status == IT_OK && !answer) {
         status = it_fail(IT_INVALID, "%s: the last message has no content", where);
     }
-    if (status == IT_OK) { status = it_chat_render(&b->model->chat, head, true, &prompt); }
-    if (status == IT_OK) { status = add(b, it_str_c(&prompt), answer); }
+    if (status == IT_OK) { status = it_chat_render(b->model->chat, where, head, true, &prompt); }
+    if (status == IT_OK) { status = add(b, it_str_c(&prompt), answer, end); }
     json_decref(head);
     json_decref(last);
     it_str_free(&prompt);
@@ -82,28 +85,30 @@ static enum it_status add_record(struct builder *b, const char *where, const jso
     IT_TRY(it_json_get_string(record, where, "text", &text));
     IT_TRY(it_json_get_string(record, where, "prompt", &prompt));
     IT_TRY(it_json_get_string(record, where, "completion", &completion));
-    if (text) { return add(b, "", text); }
-    if (prompt && completion) { return add(b, prompt, completion); }
+    if (text) { return add(b, "", text, end_id(b->model)); }
+    if (prompt && completion) { return add(b, prompt, completion, end_id(b->model)); }
     return it_fail(IT_INVALID, "%s: expected \"text\", \"prompt\" and \"completion\", or "
                    "\"messages\"", where);
 }
 
-static enum it_status read_file(struct builder *b, const char *path)
+static enum it_status read_records(struct builder *b, const char *path)
 {
-    struct it_lines lines;
+    static const char *const columns[] = {"text", "prompt", "completion", "messages"};
+    const char *split = b->recipe->dataset_train_split;
+    struct it_data_options options = {.split = split ? split : "train", .columns = columns,
+                                      .n_columns = sizeof columns / sizeof *columns};
+    struct it_data *data;
     int64_t limit = b->recipe->dataset_limit;
-    IT_TRY(it_lines_open(path, 0, &lines));
+    IT_TRY(it_data_open(path, &options, &data));
     enum it_status status = IT_OK;
     while (status == IT_OK && (!limit || b->corpus->n < limit)) {
         json_t *record;
-        char where[4096 + 32];
-        status = it_jsonl_next(&lines, &record);
+        status = it_data_next(data, &record);
         if (status != IT_OK) { break; }
-        snprintf(where, sizeof where, "%.4096s:%lld", path, (long long)lines.number);
-        status = add_record(b, where, record);
+        status = add_record(b, it_data_where(data), record);
         json_decref(record);
     }
-    it_lines_close(&lines);
+    it_data_close(data);
     return status == IT_END ? IT_OK : status;
 }
 
@@ -147,7 +152,9 @@ static enum it_status make_arithmetic(struct builder *b)
     for (int64_t i = 0; i < n; i++) {
         struct it_str prompt = {0}, completion = {0};
         enum it_status status = it_arithmetic_example(&mix, (uint64_t)i, &prompt, &completion);
-        if (status == IT_OK) { status = add(b, it_str_c(&prompt), it_str_c(&completion)); }
+        if (status == IT_OK) {
+            status = add(b, it_str_c(&prompt), it_str_c(&completion), end_id(b->model));
+        }
         it_str_free(&prompt);
         it_str_free(&completion);
         IT_TRY(status);
@@ -155,25 +162,15 @@ static enum it_status make_arithmetic(struct builder *b)
     return IT_OK;
 }
 
-static enum it_status open_file(struct builder *b)
+static enum it_status open_records(struct builder *b)
 {
     const char *name = b->recipe->dataset_name, *root = getenv("INTUITOR_DATA");
-    char *path = it_strdup(name);
-    if (!it_path_exists(path) && root) {
-        it_free(path);
-        path = it_path_join(root, name);
-    }
-    if (it_path_is_dir(path)) {
-        char *inside = it_path_join(path, "train.jsonl");
-        it_free(path);
-        path = inside;
-    }
-    enum it_status status = it_path_exists(path)
-                                ? read_file(b, path)
-                                : it_fail(IT_INVALID,
-                                          "dataset_name %s: no such file, nor one under "
-                                          "INTUITOR_DATA (%s)",
-                                          name, root ? root : "not set");
+    char *path = it_data_find(name);
+    enum it_status status = path ? read_records(b, path)
+                                 : it_fail(IT_INVALID,
+                                           "dataset_name %s: no such file or folder, nor one under "
+                                           "INTUITOR_DATA (%s) or in the hub's cache",
+                                           name, root ? root : "not set");
     it_free(path);
     return status;
 }
@@ -185,10 +182,10 @@ enum it_status it_corpus_open(const struct it_model *model, const struct it_reci
     struct builder b = {.model = model, .recipe = recipe, .corpus = &corpus};
     enum it_status status;
     if (!recipe->dataset_name) {
-        return it_fail(IT_INVALID, "dataset_name is not set: name a .jsonl file, or arithmetic");
+        return it_fail(IT_INVALID, "dataset_name is not set: name a file or folder, or arithmetic");
     }
     bool made = strcmp(recipe->dataset_name, "arithmetic") == 0;
-    IT_TRY_GOTO(status, fail, made ? make_arithmetic(&b) : open_file(&b));
+    IT_TRY_GOTO(status, fail, made ? make_arithmetic(&b) : open_records(&b));
     if (b.dropped) {
         it_warn("%lld examples are longer than %lld tokens (or empty) and were dropped",
                 (long long)b.dropped, (long long)model->net->positions);

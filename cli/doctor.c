@@ -58,19 +58,22 @@ static void check_stops(const struct it_session *s, int *problems)
 {
     const struct it_model_config *c = &s->model->net->config;
     int32_t eos = it_tokenizer_eos(s->model->tokenizer);
-    int32_t turn = it_tokenizer_find(s->model->tokenizer, "<|im_end|>");
+    int32_t turn = s->model->chat ? it_chat_turn_end(s->model->chat) : -1;
     struct it_str ids = {0};
-    bool has_eos = eos < 0, has_turn = !s->model->has_chat || turn < 0;
+    bool has_eos = eos < 0, has_turn = turn >= 0 || !s->model->chat;
     for (int i = 0; i < c->n_eos; i++) {
         it_str_printf(&ids, "%s%d", i ? ", " : "", c->eos[i]);
         has_eos = has_eos || c->eos[i] == eos;
-        has_turn = has_turn || c->eos[i] == turn;
     }
     static const char none[] = "none: completions never end; set eos_token_id in "
                                "generation_config.json";
     verdict(c->n_eos > 0, "stop ids", c->n_eos ? it_str_c(&ids) : none, problems);
     verdict(has_eos, "the tokenizer's eos is a stop id", "", problems);
-    verdict(has_turn, "the chat template's end of turn is a stop id", "", problems);
+    struct it_str end = {0};
+    if (turn >= 0) { it_tokenizer_decode(s->model->tokenizer, &turn, 1, false, &end); }
+    verdict(has_turn, "the chat template ends turns with a special token",
+            !s->model->chat ? "no chat template: prompts are plain" : it_str_c(&end), problems);
+    it_str_free(&end);
     it_str_free(&ids);
 }
 
@@ -92,23 +95,62 @@ static void check_lengths(const struct it_session *s, int *problems)
     it_str_free(&prompt);
 }
 
+/* A gold as a model may say it: rules look for one of these. */
+static char *gold_as_answer(const char *gold, int way)
+{
+    struct it_str answer = {0};
+    json_t *object;
+    char *text;
+    switch (way) {
+    case 0: it_str_printf(&answer, strstr(gold, "\\boxed") ? "%s" : "\\boxed{%s}", gold); break;
+    case 1: it_str_puts(&answer, gold); break;
+    case 2: it_str_printf(&answer, "The answer is (%s).", gold); break;
+    case 3:
+        object = json_object();
+        json_object_set_new(object, "answer", it_json_text(gold, strlen(gold)));
+        text = json_dumps(object, 0);
+        it_str_puts(&answer, text);
+        free(text);
+        json_decref(object);
+        break;
+    default: return NULL;
+    }
+    return it_str_take(&answer);
+}
+
+/* Right in one of the ways to say it, or the last verdict. */
+static enum it_status grade_gold(const struct it_rl_grader *g, const struct it_rl_prompt *p,
+                                 struct it_rl_grade *grade_out)
+{
+    char *answer;
+    for (int way = 0; !grade_out->correct && (answer = gold_as_answer(p->gold, way)); way++) {
+        const char *completion = answer;
+        struct it_rl_grade grade = {0};
+        enum it_status status = g->grade(g->context, &p, &completion, 1, &grade);
+        it_free(grade.extracted);
+        it_free(answer);
+        IT_TRY(status);
+        grade.extracted = NULL;
+        *grade_out = grade;
+    }
+    return IT_OK;
+}
+
 /* Gold against gold must be right; what cannot be read is listed. */
 static enum it_status check_grader(struct it_session *s, int *problems)
 {
-    const struct it_rl_grader *g = &s->setup.grader;
     int64_t wrong = 0, unread = 0, graded = 0;
     char text[128];
+    if (s->train.task->runs_programs) {
+        verdict(true, "grader", "answers are programs, and their tests decide: no gold to compare",
+                problems);
+        return IT_OK;
+    }
     for (int64_t i = 0; i < s->train.n && graded < GRADED; i++) {
         const struct it_rl_prompt *p = &s->train.item[i];
-        struct it_str answer = {0};
         struct it_rl_grade grade = {0};
         if (!p->gold) { continue; }
-        bool boxed = strstr(p->gold, "\\boxed") != NULL;
-        it_str_printf(&answer, boxed ? "%s" : "\\boxed{%s}", p->gold);
-        enum it_status status = g->grade(g->context, p, it_str_c(&answer), &grade);
-        it_str_free(&answer);
-        it_free(grade.extracted);
-        IT_TRY(status);
+        IT_TRY(grade_gold(&s->setup.grader, p, &grade));
         graded++;
         wrong += grade.gradable && !grade.correct;
         unread += !grade.gradable;

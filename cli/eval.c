@@ -10,17 +10,20 @@
 #include "cli/prompt.h"
 #include "cli/results.h"
 #include "core/base/file.h"
+#include "core/base/inputs.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "version.h"
 
 struct eval_values {
     struct it_cli_common common;
-    char *model, *data, *out, *profile, *params, *split;
-    bool raw, overwrite;
+    char *model, *data, *out, *profile, *params, *split, *prompt, *prompt_template, *system_prompt;
+    bool raw, overwrite, unsafe;
     int64_t limit;
     struct it_strs tasks;
     struct it_cli_sampling sampling;
+    struct it_cli_chat_settings chat_settings;
+    struct it_cli_judge judge;
 };
 
 #define AT(field) offsetof(struct eval_values, field)
@@ -36,8 +39,19 @@ static const struct it_option rows[] = {
      AT(params), NULL},
     {"limit", IT_OPT_INT, "0", "most problems of a task; 0: all", AT(limit), NULL},
     {"profile", IT_OPT_STRING, NULL, "grading rule; unset: each task's own", AT(profile), NULL},
+    {"prompt", IT_OPT_STRING, NULL,
+     "how the problems are worded: one of the task's wordings; unset: its usual one", AT(prompt),
+     NULL},
+    {"prompt-template", IT_OPT_STRING, NULL,
+     "file with your own wording: {field} stands for a field of the problem's record, {{ and }} "
+     "for braces", AT(prompt_template), NULL},
+    {"system-prompt", IT_OPT_STRING, NULL,
+     "the system message; empty: none; unset: the task's own", AT(system_prompt), NULL},
+    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",
+     "run programs even where this machine cannot lock them in", AT(unsafe), NULL},
     {"raw", IT_OPT_BOOL, "false", "plain prompts even where the model has a chat template", AT(raw),
      NULL},
+    IT_CLI_CHAT_ROWS(eval_values),
     {"max-new-tokens", IT_OPT_INT, "0", "most tokens of a completion; 0: the task's own",
      AT(sampling.max_new_tokens), NULL},
     {"temperature", IT_OPT_REAL, "0", "of the sampling; 0: greedy", AT(sampling.temperature), NULL},
@@ -45,20 +59,24 @@ static const struct it_option rows[] = {
      AT(sampling.top_p), NULL},
     {"top-k", IT_OPT_INT, "0", "sample among this many likeliest tokens; 0: off",
      AT(sampling.top_k), NULL},
-    {"n", IT_OPT_INT, "1", "completions of each problem; above 1 adds pass@1", AT(sampling.n),
+    {"n", IT_OPT_INT, "1", "completions of each problem; above 1 adds pass@1 and pass@, avg@, "
+     "maj@ of all", AT(sampling.n),
      NULL},
     {"out", IT_OPT_STRING, NULL, "folder for results.json and <task>.jsonl", AT(out), NULL},
     {"overwrite", IT_OPT_BOOL, "false", "delete the evaluation in --out first", AT(overwrite),
      NULL},
+    IT_CLI_JUDGE_ROWS(eval_values),
     IT_CLI_BACKEND_ROW(eval_values),
     IT_CLI_DEVICE_ROWS(eval_values),
 };
 
 static const char notes[] =
     "Each record of <task>.jsonl is a completion with the fields that grade takes. Records are\n"
-    "on disk as soon as they are graded: after a kill or Ctrl-C the same command goes on where it\n"
-    "was. settings.json says what was asked; a folder with other settings is refused. The\n"
-    "standard error is over problems.\n";
+    "on disk as soon as they are generated: after a kill or Ctrl-C the same command goes on where\n"
+    "it was. settings.json says what was asked; a folder with other settings is refused. Tasks of\n"
+    "similar length are generated together. results.json names the rule of each score, the walls\n"
+    "of the sandbox, and every data file by its SHA-256. The standard error is over problems. The\n"
+    "paper's Table 1: --tasks gsm8k,math500,livecodebench,cruxeval_o,mmlu_pro,alpaca_eval.\n";
 
 struct job {
     const struct eval_values *v;
@@ -66,7 +84,9 @@ struct job {
     struct it_eval_task *task;
     size_t n;
     struct it_cli_engine engine;
-    json_t *settings;
+    struct it_graders graders;
+    char *template_text; /* of --prompt-template */
+    json_t *settings, *inputs;
 };
 
 /* ---- prompts ---- */
@@ -88,9 +108,10 @@ static enum it_status check(const struct eval_values *v, const struct it_strs *a
 static enum it_status find_tasks(const struct eval_values *v, const struct it_task **tasks)
 {
     for (size_t i = 0; i < v->tasks.n; i++) {
-        const char *profile;
+        const char *profile, *prompt;
         IT_TRY(it_cli_task("eval", v->tasks.item[i], &tasks[i]));
         IT_TRY(it_task_profile(tasks[i], v->profile, &profile));
+        IT_TRY(it_task_prompt(tasks[i], v->prompt, &prompt));
         for (size_t k = 0; k < i; k++) {
             if (tasks[k] == tasks[i]) {
                 return it_fail(IT_INVALID, "eval: task %s is given twice", tasks[i]->name);
@@ -100,21 +121,43 @@ static enum it_status find_tasks(const struct eval_values *v, const struct it_ta
     return IT_OK;
 }
 
+static enum it_status read_template(struct job *j)
+{
+    struct it_str text = {0};
+    if (!j->v->prompt_template) { return IT_OK; }
+    if (j->v->prompt) {
+        return it_cli_usage(&it_command_eval, "--prompt and --prompt-template exclude each other");
+    }
+    IT_TRY(it_file_read(j->v->prompt_template, &text));
+    if (text.len == 0 || memchr(it_str_c(&text), '\0', text.len) ||
+        it_utf8_valid_prefix(it_str_c(&text), text.len) != text.len) {
+        it_str_free(&text);
+        return it_fail(IT_INVALID, "%s: expected a prompt as UTF-8 text", j->v->prompt_template);
+    }
+    j->template_text = it_str_take(&text);
+    return IT_OK;
+}
+
 static enum it_status open_tasks(struct job *j)
 {
     const struct eval_values *v = j->v;
     const struct it_task **tasks = it_calloc(v->tasks.n, sizeof *tasks);
     struct it_cli_dataset dataset = {.split = v->split, .params = v->params, .data = v->data,
-                                     .grading_profile = v->profile, .limit = v->limit};
+                                     .grading_profile = v->profile, .limit = v->limit,
+                                     .prompt = v->prompt, .prompt_template = j->template_text,
+                                     .system_prompt = v->system_prompt};
     j->task = it_calloc(v->tasks.n, sizeof *j->task);
     enum it_status status = find_tasks(v, tasks);
     if (status == IT_OK) { status = it_cli_text_open(v->model, true, &j->text); }
-    if (status == IT_OK && !v->raw) { status = it_cli_text_try_chat(&j->text); }
+    if (status == IT_OK && !v->raw) { status = it_cli_text_try_chat(&j->text, &v->chat_settings); }
+    it_inputs_begin();
     for (size_t i = 0; i < v->tasks.n && status == IT_OK; i++) {
         status = it_eval_task_open(tasks[i], &j->text, &dataset, v->sampling.max_new_tokens,
                                    &j->task[i]);
         if (status == IT_OK) { j->n++; }
     }
+    it_inputs_end();
+    j->inputs = it_inputs_take();
     it_free(tasks);
     return status;
 }
@@ -147,21 +190,33 @@ static json_t *whole_path(const char *path)
     return path ? json_string(realpath(path, buffer) ? buffer : path) : json_null();
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text ? it_json_text(text, strlen(text)) : json_null();
+}
+
 /* Everything that decides what a completion is. */
 static void fill_settings(struct job *j)
 {
     const struct eval_values *v = j->v;
     const char *data = v->data ? v->data : getenv("INTUITOR_DATA");
     json_t *s = j->settings = json_object();
-    json_object_set_new(s, "model", whole_path(v->model));
-    json_object_set_new(s, "weights", weight_files(v->model));
+    json_object_set_new(s, "model", whole_path(j->engine.model->folder));
+    json_object_set_new(s, "weights", weight_files(j->engine.model->folder));
     json_object_set_new(s, "dtype", json_string(it_dtype_name(j->engine.model->net->dtype)));
     json_object_set_new(s, "data", whole_path(data));
     json_object_set_new(s, "split", json_string(v->split));
     json_object_set_new(s, "params", v->params ? json_string(v->params) : json_null());
     json_object_set_new(s, "profile", v->profile ? json_string(v->profile) : json_null());
     json_object_set_new(s, "limit", json_integer((json_int_t)v->limit));
+    json_object_set_new(s, "prompt", v->prompt ? json_string(v->prompt) : json_null());
+    json_object_set_new(s, "prompt_template", text_or_null(j->template_text));
+    json_object_set_new(s, "system_prompt", text_or_null(v->system_prompt));
     json_object_set_new(s, "raw", json_boolean(v->raw));
+    const struct it_cli_chat_settings *chat = &v->chat_settings;
+    json_object_set_new(s, "template_date", chat->date ? json_string(chat->date) : json_null());
+    json_object_set_new(s, "chat_template_kwargs",
+                        chat->variables ? json_string(chat->variables) : json_null());
     json_object_set_new(s, "max_new_tokens",
                         json_integer((json_int_t)v->sampling.max_new_tokens));
     json_object_set_new(s, "temperature", json_real(v->sampling.temperature));
@@ -180,6 +235,9 @@ static json_t *document_of(const struct job *j)
     json_object_set_new(document, "git", json_string(IT_GIT_HASH));
     json_object_set_new(document, "device",
                         json_string(it_device_info(j->engine.device)->name));
+    const char *tier = it_graders_tier(&j->graders);
+    json_object_set_new(document, "sandbox", tier ? json_string(tier) : json_null());
+    json_object_set(document, "inputs", j->inputs);
     json_object_set(document, "settings", j->settings);
     for (size_t i = 0; i < j->n; i++) {
         json_object_set(results, j->task[i].task->name, j->task[i].summary);
@@ -193,20 +251,39 @@ static double real(const json_t *object, const char *name)
     return json_number_value(json_object_get(object, name));
 }
 
+/* "0.5340 +- 0.0223"; "-" where nobody judged. */
+static void describe_accuracy(const json_t *summary, char *text, size_t size)
+{
+    const json_t *accuracy = json_object_get(summary, "accuracy");
+    const json_t *error = json_object_get(summary, "stderr");
+    if (!json_is_number(accuracy)) {
+        snprintf(text, size, "-");
+    } else if (!json_is_number(error)) {
+        snprintf(text, size, "%.4f", json_number_value(accuracy));
+    } else {
+        snprintf(text, size, "%.4f +- %.4f", json_number_value(accuracy),
+                 json_number_value(error));
+    }
+}
+
 static void print_table(const struct job *j)
 {
+    static const char *const rates[] = {"win_rate", "lc_win_rate"};
     printf("%-14s %-18s %7s  %-17s %9s  %s\n", "task", "profile", "n", "accuracy", "tokens",
            "ended");
     for (size_t i = 0; i < j->n; i++) {
-        const json_t *s = j->task[i].summary, *error = json_object_get(s, "stderr");
-        char spread[16] = "";
-        if (json_is_number(error)) {
-            snprintf(spread, sizeof spread, "+- %.4f", json_number_value(error));
-        }
-        printf("%-14s %-18s %7lld  %.4f %-10s %9.1f  %.3f\n", j->task[i].task->name,
+        const json_t *s = j->task[i].summary;
+        char accuracy[48];
+        describe_accuracy(s, accuracy, sizeof accuracy);
+        printf("%-14s %-18s %7lld  %-17s %9.1f  %.3f\n", j->task[i].task->name,
                json_string_value(json_object_get(s, "profile")),
-               (long long)json_integer_value(json_object_get(s, "n")), real(s, "accuracy"), spread,
+               (long long)json_integer_value(json_object_get(s, "n")), accuracy,
                real(s, "mean_tokens"), real(s, "ended"));
+        for (size_t r = 0; r < sizeof rates / sizeof *rates; r++) {
+            if (json_is_number(json_object_get(s, rates[r]))) {
+                printf("  %s %.2f %%\n", rates[r], real(s, rates[r]));
+            }
+        }
     }
 }
 
@@ -233,21 +310,67 @@ static enum it_status open_engine(struct job *j)
         if (j->task[i].max_length > options.positions) {
             options.positions = j->task[i].max_length;
         }
-        if (j->task[i].prompts.n > INT32_MAX / j->v->sampling.n) {
-            return it_fail(IT_INVALID, "eval: %lld problems x %lld completions are too many",
-                           (long long)j->task[i].prompts.n, (long long)j->v->sampling.n);
+    }
+    IT_TRY(it_cli_engine_open(&options, &j->engine));
+    return it_model_end_turns(j->engine.model, j->text.chat);
+}
+
+/* Before the engine: a machine without walls is known before a model is loaded. */
+static enum it_status open_graders(struct job *j)
+{
+    const struct eval_values *v = j->v;
+    struct it_graders_options options = {.threads = v->common.threads, .unsafe = v->unsafe,
+                                         .judge = &v->judge,
+                                         .data = v->data ? v->data : getenv("INTUITOR_DATA")};
+    for (size_t i = 0; i < j->n; i++) {
+        options.runs_programs = options.runs_programs || j->task[i].task->runs_programs;
+    }
+    IT_TRY(it_graders_open(&options, &j->graders));
+    for (size_t i = 0; i < j->n; i++) {
+        j->task[i].prompts.grading.sandbox = j->graders.sandbox;
+        j->task[i].prompts.grading.judge = j->graders.judge;
+    }
+    return IT_OK;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct it_eval_task *x = *(struct it_eval_task *const *)a;
+    const struct it_eval_task *y = *(struct it_eval_task *const *)b;
+    return (x->max_length < y->max_length) - (x->max_length > y->max_length);
+}
+
+/* Tasks are generated together where their lengths are alike: room for one of 32768 tokens beside
+ * each of 512 would leave few slots for all of them. */
+static enum it_status run_tasks(struct job *j, const struct it_eval_setup *setup)
+{
+    struct it_eval_task **order = it_calloc(j->n, sizeof(struct it_eval_task *));
+    enum it_status status = IT_OK;
+    for (size_t i = 0; i < j->n; i++) { order[i] = &j->task[i]; }
+    qsort(order, j->n, sizeof *order, longest_first);
+    for (size_t i = 0; i < j->n && status == IT_OK; i++) {
+        status = it_eval_task_begin(order[i], setup);
+    }
+    for (size_t i = 0, end; i < j->n && status == IT_OK; i = end) {
+        end = i + 1;
+        while (end < j->n && 2 * order[end]->max_length >= order[i]->max_length) { end++; }
+        status = it_eval_generate(order + i, end - i, setup);
+        for (size_t t = i; t < end && status == IT_OK; t++) {
+            status = it_eval_task_score(order[t], setup);
         }
     }
-    return it_cli_engine_open(&options, &j->engine);
+    it_free(order);
+    return status;
 }
 
 static enum it_status evaluate(struct job *j)
 {
-    struct it_eval_setup setup = {.engine = &j->engine, .out = j->v->out,
-                                  .sampling = j->v->sampling, .seed = j->v->common.seed};
+    struct it_eval_setup setup = {.engine = &j->engine, .graders = &j->graders,
+                                  .out = j->v->out, .sampling = j->v->sampling,
+                                  .seed = j->v->common.seed};
     fill_settings(j);
     if (j->v->out) { IT_TRY(it_results_open(j->v->out, j->settings, j->v->overwrite)); }
-    for (size_t i = 0; i < j->n; i++) { IT_TRY(it_eval_task_run(&j->task[i], &setup)); }
+    IT_TRY(run_tasks(j, &setup));
     return put_results(j);
 }
 
@@ -257,12 +380,17 @@ static enum it_status run(const void *values, const struct it_strs *arguments)
     struct job j = {.v = v};
     enum it_status status;
     IT_TRY(check(v, arguments));
+    IT_TRY_GOTO(status, end, read_template(&j));
     IT_TRY_GOTO(status, end, open_tasks(&j));
+    IT_TRY_GOTO(status, end, open_graders(&j));
     IT_TRY_GOTO(status, end, open_engine(&j));
     status = evaluate(&j);
     it_cli_engine_close(&j.engine);
 end:
+    it_graders_close(&j.graders);
     json_decref(j.settings);
+    json_decref(j.inputs);
+    it_free(j.template_text);
     for (size_t i = 0; i < j.n; i++) { it_eval_task_close(&j.task[i]); }
     it_free(j.task);
     it_cli_text_close(&j.text);

@@ -14,6 +14,7 @@ struct generate_values {
     struct it_cli_common common;
     char *model, *prompts, *output;
     bool chat;
+    struct it_cli_chat_settings chat_settings;
     struct it_cli_sampling sampling;
     struct it_strs stop;
 };
@@ -29,6 +30,7 @@ static const struct it_option rows[] = {
      NULL},
     {"chat", IT_OPT_BOOL, "false", "a plain prompt is the user's turn of a conversation", AT(chat),
      NULL},
+    IT_CLI_CHAT_ROWS(generate_values),
     {"n", IT_OPT_INT, "1", "completions of each prompt", AT(sampling.n), NULL},
     {"temperature", IT_OPT_REAL, "1", "of the sampling; 0: greedy", AT(sampling.temperature), NULL},
     {"top-p", IT_OPT_REAL, "1", "sample among the likeliest tokens of this mass; 1: off",
@@ -48,11 +50,11 @@ static const struct it_option rows[] = {
 
 static const char notes[] =
     "Output: the input records, each with completions: [{text, token_ids, finish_reason (stop or\n"
-    "length), logprob (sum), self_certainty and entropy (means)}], in nats, of the unfiltered\n"
-    "distribution at temperature 1, the end token included. Bare prompts on a terminal print the\n"
-    "text alone; --json gives their records. A bad record is named and left out, and the exit\n"
-    "code is then 1. A completion depends on its line number, the seed and the prompt, not on\n"
-    "the other prompts.\n";
+    "length), logprob (sum), self_certainty, entropy and gini (means)}], in nats, of the\n"
+    "unfiltered distribution at temperature 1, the end token included. Bare prompts on a\n"
+    "terminal print the text alone; --json gives their records. A bad record is named and left\n"
+    "out, and the exit code is then 1. A completion depends on its line number, the seed and the\n"
+    "prompt, not on the other prompts.\n";
 
 struct item {
     json_t *record;
@@ -85,9 +87,11 @@ static enum it_status encode(struct job *j, const char *where, const json_t *rec
         if (!messages) {
             return it_fail(IT_INVALID, "%s: expected a field \"prompt\" or \"messages\"", where);
         }
-        if (!j->chat_asked) { (void)it_cli_text_try_chat(&j->text); /* the record says the rest */ }
+        if (!j->chat_asked) { /* the record says what comes of a failure */
+            (void)it_cli_text_try_chat(&j->text, &j->v->chat_settings);
+        }
         j->chat_asked = true;
-        return it_cli_encode_chat(&j->text, where, messages, ids);
+        return it_cli_encode_chat(&j->text, where, record, ids);
     }
     json_t *turn = json_object(), *turns = json_array();
     json_object_set_new(turn, "role", json_string("user"));
@@ -124,7 +128,7 @@ static enum it_status read_file(struct job *j)
         json_t *record;
         status = it_records_next(&j->records, &record);
         if (status != IT_OK) { break; }
-        uint64_t key = (uint64_t)j->records.lines.number - 1;
+        uint64_t key = (uint64_t)j->records.number - 1;
         status = add(j, it_str_c(&j->records.where), record, key);
         status = it_records_judge(&j->records, status);
         json_decref(record);
@@ -278,8 +282,10 @@ static enum it_status generate(struct job *j)
                        "are too many", j->n, (long long)v->sampling.n, (long long)length);
     }
     IT_TRY(it_cli_engine_open(&options, &engine));
-    enum it_status status =
-        it_cli_sampler_open(&engine, (int64_t)j->n * v->sampling.n, length, &sampler);
+    enum it_status status = it_model_end_turns(engine.model, j->text.chat);
+    if (status == IT_OK) {
+        status = it_cli_sampler_open(&engine, (int64_t)j->n * v->sampling.n, length, &sampler);
+    }
     if (status == IT_OK) {
         status = sample(j, &engine, sampler.generator);
         it_cli_sampler_close(&sampler);
@@ -358,7 +364,7 @@ static enum it_status run(const void *values, const struct it_strs *arguments)
     enum it_status status;
     IT_TRY_GOTO(status, end, check(v, arguments, &j));
     IT_TRY_GOTO(status, end, it_cli_text_open(v->model, true, &j.text));
-    if (v->chat) { IT_TRY_GOTO(status, end, it_cli_text_chat(&j.text)); }
+    if (v->chat) { IT_TRY_GOTO(status, end, it_cli_text_chat(&j.text, &v->chat_settings)); }
     j.chat_asked = v->chat;
     IT_TRY_GOTO(status, end, v->prompts ? read_file(&j) : read_arguments(&j, arguments));
     IT_TRY_GOTO(status, end, it_output_open(v->output, &j.output));

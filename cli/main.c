@@ -11,7 +11,8 @@ static const struct it_command *const commands[] = {
     &it_command_train,    &it_command_pretrain, &it_command_generate, &it_command_score,
     &it_command_eval,     &it_command_grade,    &it_command_tokenize, &it_command_init,
     &it_command_devices,  &it_command_doctor,   &it_command_replay,   &it_command_report,
-    &it_command_bench,
+    &it_command_bench,    &it_command_select,   &it_command_analyze,
+    &it_command_sandbox,  &it_command_export,   &it_command_pull,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -46,41 +46,40 @@ static bool has_tokenizer(const char *folder)
 
 enum it_status it_cli_text_open(const char *folder, bool required, struct it_model *text_out)
 {
-    struct it_model text = {0};
-    if (!it_path_is_dir(folder)) {
-        return it_fail(it_path_exists(folder) ? IT_INVALID : IT_NOT_FOUND,
-                       "%s: not a folder; a model is a folder with config.json and "
-                       "model.safetensors", folder);
+    struct it_model text = {.folder = it_model_path(folder)};
+    enum it_status status = IT_OK;
+    if (!it_path_is_dir(text.folder)) {
+        status = it_model_no_folder(text.folder);
+    } else if (required || has_tokenizer(text.folder)) {
+        status = it_tokenizer_open(text.folder, &text.tokenizer);
     }
-    if (required || has_tokenizer(folder)) {
-        IT_TRY(it_tokenizer_open(folder, &text.tokenizer));
-    }
-    text.folder = it_strdup(folder);
-    *text_out = text;
-    return IT_OK;
+    if (status == IT_OK) { *text_out = text; } else { it_free(text.folder); }
+    return status;
 }
 
 void it_cli_text_close(struct it_model *text)
 {
+    it_chat_template_close(text->chat);
     it_tokenizer_close(text->tokenizer);
     it_free(text->folder);
     *text = (struct it_model){0};
 }
 
-enum it_status it_cli_text_try_chat(struct it_model *text)
+enum it_status it_cli_text_try_chat(struct it_model *text,
+                                    const struct it_cli_chat_settings *settings)
 {
-    if (it_chat_template_open(text->folder, &text->chat) != IT_OK) { return IT_NOT_FOUND; }
-    text->has_chat =
-        text->tokenizer && it_tokenizer_find(text->tokenizer, "<|im_start|>") >= 0;
-    return IT_OK;
+    struct it_chat_settings chat = {settings->date, settings->variables};
+    if (!text->tokenizer) { return IT_OK; }
+    return it_chat_template_open(text->folder, text->tokenizer, &chat, &text->chat);
 }
 
-enum it_status it_cli_text_chat(struct it_model *text)
+enum it_status it_cli_text_chat(struct it_model *text, const struct it_cli_chat_settings *settings)
 {
-    IT_TRY(it_cli_text_try_chat(text));
-    if (text->has_chat) { return IT_OK; }
-    return it_fail(IT_NOT_FOUND, "%s: the tokenizer has no ChatML tokens (<|im_start|>), so the "
-                   "model takes plain prompts only", text->folder);
+    IT_TRY(it_cli_text_try_chat(text, settings));
+    if (text->chat) { return IT_OK; }
+    return it_fail(IT_NOT_FOUND, "%s: no chat template (chat_template.jinja, or \"chat_template\" "
+                   "in tokenizer_config.json), so the model takes plain prompts only",
+                   text->folder);
 }
 
 /* ---- prompts ---- */
@@ -92,45 +91,15 @@ enum it_status it_cli_encode(const struct it_model *text, const json_t *string,
                                json_string_length(string), ids_out);
 }
 
-static enum it_status check_messages(const char *where, const json_t *messages)
-{
-    static const char *const roles[] = {"system", "user", "assistant"};
-    size_t i;
-    const json_t *message;
-    if (!json_is_array(messages) || json_array_size(messages) == 0) {
-        return it_fail(IT_INVALID, "%s: field \"messages\": expected a list of at least one "
-                       "message", where);
-    }
-    json_array_foreach(messages, i, message)
-    {
-        const char *role = json_string_value(json_object_get(message, "role"));
-        const json_t *calls = json_object_get(message, "tool_calls");
-        bool known = false;
-        for (size_t r = 0; role && r < sizeof roles / sizeof *roles; r++) {
-            known = known || strcmp(role, roles[r]) == 0;
-        }
-        if (!known || !json_is_string(json_object_get(message, "content"))) {
-            return it_fail(IT_INVALID, "%s: message %zu: expected {\"role\": system, user or "
-                           "assistant, \"content\": text}", where, i + 1);
-        }
-        if (calls && !json_is_null(calls) && json_array_size(calls) + json_object_size(calls)) {
-            return it_fail(IT_INVALID, "%s: message %zu: calls of tools are not rendered", where,
-                           i + 1);
-        }
-    }
-    return IT_OK;
-}
-
 enum it_status it_cli_encode_chat(const struct it_model *text, const char *where,
-                                  const json_t *messages, struct it_ids *ids_out)
+                                  const json_t *conversation, struct it_ids *ids_out)
 {
     struct it_str prompt = {0};
-    IT_TRY(check_messages(where, messages));
-    if (!text->has_chat) {
-        return it_fail(IT_INVALID, "%s: the model has no chat template that is known here: give "
-                       "\"prompt\" instead of \"messages\"", where);
+    if (!text->chat) {
+        return it_fail(IT_INVALID, "%s: the model has no chat template that can be rendered here: "
+                       "give \"prompt\" instead of \"messages\"", where);
     }
-    enum it_status status = it_chat_render(&text->chat, messages, true, &prompt);
+    enum it_status status = it_chat_render(text->chat, where, conversation, true, &prompt);
     if (status == IT_OK) {
         status = it_tokenizer_encode(text->tokenizer, it_str_c(&prompt), prompt.len, ids_out);
     }

@@ -2,36 +2,48 @@
 /* Reading records of which some may be bad, and writing those that were done. */
 #include "cli/records.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/mem.h"
 
 enum it_status it_records_open(const char *path, struct it_records *records_out)
 {
     struct it_records records = {0};
-    IT_TRY(it_lines_open(path, 0, &records.lines));
+    IT_TRY(it_data_open(path, NULL, &records.data));
+    records.path = it_strdup(strcmp(path, "-") == 0 ? "stdin" : path);
     *records_out = records;
     return IT_OK;
 }
 
 void it_records_close(struct it_records *records)
 {
-    it_lines_close(&records->lines);
+    it_data_close(records->data);
+    it_free(records->path);
     it_str_free(&records->where);
+}
+
+/* The number at the end of "FILE:LINE" or "FILE: row N". */
+static int64_t number_of(const char *where)
+{
+    size_t at = strlen(where);
+    while (at > 0 && where[at - 1] >= '0' && where[at - 1] <= '9') { at--; }
+    return strtoll(where + at, NULL, 10);
 }
 
 enum it_status it_records_next(struct it_records *records, json_t **object_out)
 {
     for (;;) {
-        enum it_status status = it_jsonl_next(&records->lines, object_out);
+        enum it_status status = it_data_next(records->data, object_out);
         if (status == IT_END) { return status; }
         records->n++;
         if (status == IT_OK) { break; }
         IT_TRY(it_records_judge(records, status));
     }
     it_str_clear(&records->where);
-    it_str_printf(&records->where, "%s:%lld", records->lines.path,
-                  (long long)records->lines.number);
+    it_str_puts(&records->where, it_data_where(records->data));
+    records->number = number_of(it_str_c(&records->where));
     return IT_OK;
 }
 
@@ -46,7 +58,7 @@ enum it_status it_records_verdict(const struct it_records *records)
 {
     if (records->bad == 0) { return IT_OK; }
     return it_fail(IT_FAILED, "%s: %lld of %lld records are bad and were left out",
-                   records->lines.path, (long long)records->bad, (long long)records->n);
+                   records->path, (long long)records->bad, (long long)records->n);
 }
 
 static enum it_status wrong_type(const char *where, const char *name, const char *expected)

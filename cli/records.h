@@ -9,15 +9,19 @@
 #include <stdint.h>
 
 #include "core/base/file.h"
+#include "core/data/data.h"
 #include "core/text/text.h"
 
 struct it_records {
-    struct it_lines lines;
-    struct it_str where; /* "FILE:LINE" of the record last read */
+    struct it_data *data;
+    char *path;
+    struct it_str where; /* "FILE:LINE" of the record last read, or "FILE: row N" */
+    int64_t number;      /* that line, or row */
     int64_t n, bad;      /* records read, and how many of them were bad */
 };
 
-enum it_status it_records_open(const char *path, struct it_records *records_out); /* "-": stdin */
+/* Any format of core/data/data.h; "-" is standard input. */
+enum it_status it_records_open(const char *path, struct it_records *records_out);
 void it_records_close(struct it_records *records);
 /* The next object. A line that is none is named and counted. IT_END at the end. */
 enum it_status it_records_next(struct it_records *records, json_t **object_out);

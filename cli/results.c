@@ -97,12 +97,13 @@ static enum it_status keep(struct it_journal *j, int64_t (*place)(void *, const 
     while ((status = it_lines_next(&lines)) == IT_OK) {
         json_t *record = json_loadb(it_str_c(&lines.line), lines.line.len, JSON_ALLOW_NUL, NULL);
         int64_t at = record ? place(context, record) : -1;
-        if (at < 0 || j->record[at]) {
+        if (at < 0) {
             json_decref(record);
             continue;
         }
+        j->n_kept += j->record[at] == NULL;
+        json_decref(j->record[at]); /* what came later is what was said last */
         j->record[at] = record;
-        j->n_kept++;
     }
     it_lines_close(&lines);
     return status == IT_END ? IT_OK : status;
@@ -153,6 +154,14 @@ enum it_status it_journal_open(const char *folder, const char *task, int64_t n,
     return IT_OK;
 }
 
+enum it_status it_journal_again(struct it_journal *j, int64_t place)
+{
+    if (!j->stream) { return IT_OK; }
+    IT_TRY(it_jsonl_put(j->stream, j->record[place]));
+    return fflush(j->stream) ? it_fail(IT_IO, "%s: writing failed: %s", j->path, strerror(errno))
+                             : IT_OK;
+}
+
 enum it_status it_journal_put(struct it_journal *j, int64_t place, json_t *record)
 {
     if (j->record[place]) { /* computed again beside a sample that was missing */
@@ -160,10 +169,7 @@ enum it_status it_journal_put(struct it_journal *j, int64_t place, json_t *recor
         return IT_OK;
     }
     j->record[place] = record;
-    if (!j->stream) { return IT_OK; }
-    IT_TRY(it_jsonl_put(j->stream, record));
-    return fflush(j->stream) ? it_fail(IT_IO, "%s: writing failed: %s", j->path, strerror(errno))
-                             : IT_OK;
+    return it_journal_again(j, place);
 }
 
 enum it_status it_journal_finish(struct it_journal *j)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder that `eval --out` fills: settings.json says what was asked, <task>.jsonl has a record
- * for each completion, results.json the scores. Records are on disk as soon as they are graded, so
- * that the same command goes on after a kill. */
+ * for each completion, results.json the scores. Records are on disk as soon as they are generated,
+ * and again when they are graded, so that the same command goes on after a kill. */
 #ifndef IT_CLI_RESULTS_H
 #define IT_CLI_RESULTS_H
 
@@ -29,6 +29,8 @@ enum it_status it_journal_open(const char *folder, const char *task, int64_t n,
                                void *context, struct it_journal *journal_out);
 /* Takes the record over. */
 enum it_status it_journal_put(struct it_journal *journal, int64_t place, json_t *record);
+/* The record in this place has got more fields: the file has it a second time, and that counts. */
+enum it_status it_journal_again(struct it_journal *journal, int64_t place);
 /* All places are filled: the file gets them in order, whole or not at all. */
 enum it_status it_journal_finish(struct it_journal *journal);
 void it_journal_close(struct it_journal *journal);

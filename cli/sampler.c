@@ -141,14 +141,16 @@ json_t *it_cli_completion_text(const struct it_tokenizer *tokenizer, const struc
 
 void it_cli_completion_stats(json_t *object, const struct it_completion *c)
 {
-    double logprob = 0.0, certainty = 0.0, entropy = 0.0, n = (double)c->n;
+    double logprob = 0.0, certainty = 0.0, entropy = 0.0, gini = 0.0, n = (double)c->n;
     for (int64_t i = 0; i < c->n; i++) {
         logprob += (double)c->logprob[i];
         certainty += (double)c->certainty[i];
         entropy += (double)c->entropy[i];
+        gini += (double)c->sum_p2[i];
     }
     json_object_set_new(object, "finish_reason", json_string(it_finish_name(c->finish)));
     json_object_set_new(object, "logprob", it_json_real(logprob));
     json_object_set_new(object, "self_certainty", it_json_real(certainty / n));
     json_object_set_new(object, "entropy", it_json_real(entropy / n));
+    json_object_set_new(object, "gini", it_json_real(gini / n));
 }

@@ -48,7 +48,8 @@ struct it_sampling it_cli_sampling(const struct it_cli_sampling *sampling,
 /* What a completion says: special tokens left out, cut before a stop string. */
 json_t *it_cli_completion_text(const struct it_tokenizer *tokenizer, const struct it_completion *c,
                                const struct it_strs *stop);
-/* Sets finish_reason, logprob (sum), self_certainty and entropy (means; null without tokens). */
+/* Sets finish_reason, logprob (sum), self_certainty, entropy and gini, the sum of p^2 (means; null
+ * without tokens). */
 void it_cli_completion_stats(json_t *object, const struct it_completion *c);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/grading.h"
 #include "core/base/mem.h"
 
 static enum it_status open_device(const struct it_session_options *o, struct it_session *s)
@@ -61,6 +62,9 @@ static enum it_status open_model(const struct it_session_options *o, struct it_s
     struct it_model_options options = {.device = s->device,
                                        .dtype = recipe_dtype(o, r),
                                        .need_tokenizer = true,
+                                       .chat = true,
+                                       .chat_settings = {r->template_date,
+                                                         r->chat_template_kwargs},
                                        .positions = r->max_prompt_length + r->max_completion_length,
                                        .measure = o->measure};
     if (!r->model_name_or_path) {
@@ -107,6 +111,26 @@ static enum it_status open_eval(struct it_session *s)
     return it_cli_prompts_open(s->model, &d, &s->eval);
 }
 
+/* Problems that are answered with programs want a sandbox, where tests say what is right. */
+static bool has_programs(const struct it_cli_prompts *p)
+{
+    bool gold = false;
+    for (int64_t i = 0; i < p->n && !gold; i++) { gold = p->item[i].gold != NULL; }
+    return gold && p->task->runs_programs;
+}
+
+static enum it_status open_graders(const struct it_session_options *o, struct it_session *s)
+{
+    struct it_graders_options options = {
+        .threads = o->common->threads ? o->common->threads : s->recipe.threads,
+        .runs_programs = !o->measure && (has_programs(&s->train) || has_programs(&s->eval))};
+    s->graders = it_calloc(1, sizeof *s->graders);
+    IT_TRY(it_graders_open(&options, s->graders));
+    s->train.graders = s->eval.graders = s->graders;
+    s->train.grading.sandbox = s->eval.grading.sandbox = s->graders->sandbox;
+    return IT_OK;
+}
+
 static void fill_setup(struct it_session *s)
 {
     const struct it_net *net = s->model->net;
@@ -138,6 +162,7 @@ enum it_status it_session_open(const struct it_session_options *o, struct it_ses
     struct it_cli_dataset d = dataset_of(&s->recipe);
     IT_TRY_GOTO(status, fail, it_cli_prompts_open(s->model, &d, &s->train));
     IT_TRY_GOTO(status, fail, open_eval(s));
+    IT_TRY_GOTO(status, fail, open_graders(o, s));
     s->ledger = it_cli_ledger(s->device);
     json_object_set_new(s->ledger, "prompts", json_integer((json_int_t)s->train.n));
     json_object_set_new(s->ledger, "parameters",
@@ -152,6 +177,8 @@ fail:
 void it_session_close(struct it_session *s)
 {
     json_decref(s->ledger);
+    if (s->graders) { it_graders_close(s->graders); }
+    it_free(s->graders);
     it_cli_prompts_close(&s->eval);
     it_cli_prompts_close(&s->train);
     it_model_close(s->model);

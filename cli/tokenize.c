@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/prompt.h"
 #include "core/base/json.h"
 
 struct tokenize_values {
     struct it_cli_common common;
     char *model;
-    bool jsonl, decode;
+    bool jsonl, decode, chat, render;
+    struct it_cli_chat_settings chat_settings;
 };
 
 static const struct it_option rows[] = {
@@ -21,12 +23,20 @@ static const struct it_option rows[] = {
      offsetof(struct tokenize_values, jsonl), NULL},
     {"decode", IT_OPT_BOOL, "false", "the other way: ids to text",
      offsetof(struct tokenize_values, decode), NULL},
+    {"chat", IT_OPT_BOOL, "false",
+     "the input is a conversation in JSON, rendered by the model's chat template",
+     offsetof(struct tokenize_values, chat), NULL},
+    {"render", IT_OPT_BOOL, "false", "with --chat: the text instead of its ids",
+     offsetof(struct tokenize_values, render), NULL},
+    IT_CLI_CHAT_ROWS(tokenize_values),
 };
 
 static const char notes[] =
     "Ids are those of the Hugging Face tokenizer with add_special_tokens=False; special tokens\n"
     "written in the text are recognised. The text is taken and given exactly: a newline at the\n"
-    "end of the input is a part of it, and --decode adds none.\n";
+    "end of the input is a part of it, and --decode adds none. A conversation is a list of\n"
+    "messages, or an object with messages and tools, documents, chat_template_kwargs,\n"
+    "add_generation_prompt (default true).\n";
 
 /* All of standard input. */
 static enum it_status read_input(struct it_str *text)
@@ -123,6 +133,36 @@ static enum it_status encode_line(const struct it_tokenizer *tokenizer, const ch
     return status;
 }
 
+static void put_ids(const json_t *ids, struct it_str *line)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        it_str_printf(line, "%s%lld", i ? " " : "",
+                      (long long)json_integer_value(json_array_get(ids, i)));
+    }
+    it_str_putc(line, '\n');
+}
+
+/* A conversation as a text, or as its ids. */
+static enum it_status chat_line(const struct it_model *text, bool render, const char *where,
+                                const json_t *value, json_t **out)
+{
+    struct it_str prompt = {0};
+    bool begin = true;
+    if (json_is_object(value)) {
+        IT_TRY(it_json_get_bool(value, where, "add_generation_prompt", true, &begin));
+    }
+    enum it_status status = it_chat_render(text->chat, where, value, begin, &prompt);
+    json_t *string = status == IT_OK ? it_json_text(it_str_c(&prompt), prompt.len) : NULL;
+    it_str_free(&prompt);
+    if (status != IT_OK || render) {
+        *out = string;
+        return status;
+    }
+    status = encode_line(text->tokenizer, where, string, out);
+    json_decref(string);
+    return status;
+}
+
 static enum it_status decode_line(const struct it_tokenizer *tokenizer, const char *where,
                                   const json_t *value, json_t **out)
 {
@@ -150,67 +190,104 @@ static enum it_status decode_line(const struct it_tokenizer *tokenizer, const ch
     return status;
 }
 
-static enum it_status one_line(const struct it_tokenizer *tokenizer, bool decode,
+static enum it_status one_value(const struct it_model *text, const struct tokenize_values *v,
+                                const char *where, const char *bytes, size_t n, json_t **out)
+{
+    json_t *value = NULL;
+    enum it_status status = it_json_parse(where, bytes, n, &value);
+    if (status == IT_OK) {
+        status = v->chat     ? chat_line(text, v->render, where, value, out)
+                 : v->decode ? decode_line(text->tokenizer, where, value, out)
+                             : encode_line(text->tokenizer, where, value, out);
+    }
+    json_decref(value);
+    return status;
+}
+
+static enum it_status one_line(const struct it_model *text, const struct tokenize_values *v,
                                const struct it_lines *lines)
 {
     struct it_str where = {0};
-    json_t *value = NULL, *answer = NULL;
+    json_t *answer = NULL;
     it_str_printf(&where, "%s:%lld", lines->path, (long long)lines->number);
-    const char *name = it_str_c(&where);
-    enum it_status status = it_json_parse(name, it_str_c(&lines->line), lines->line.len, &value);
-    if (status == IT_OK) {
-        status = decode ? decode_line(tokenizer, name, value, &answer)
-                        : encode_line(tokenizer, name, value, &answer);
-    }
+    enum it_status status = one_value(text, v, it_str_c(&where), it_str_c(&lines->line),
+                                      lines->line.len, &answer);
     if (status == IT_OK) { status = it_jsonl_put(stdout, answer); }
     json_decref(answer);
-    json_decref(value);
     it_str_free(&where);
     return status;
 }
 
 /* Output lines answer to input lines, so a bad line ends the work instead of shifting the rest. */
-static enum it_status all_lines(const struct it_tokenizer *tokenizer, bool decode)
+static enum it_status all_lines(const struct it_model *text, const struct tokenize_values *v)
 {
     struct it_lines lines;
     IT_TRY(it_lines_open("-", 0, &lines));
     enum it_status status = IT_OK;
     while (status == IT_OK) {
         status = it_lines_next(&lines);
-        if (status == IT_OK) { status = one_line(tokenizer, decode, &lines); }
+        if (status == IT_OK) { status = one_line(text, v, &lines); }
     }
     it_lines_close(&lines);
     return status == IT_END ? IT_OK : status;
 }
 
+/* One conversation: its text as it is, or its ids on a line. */
+static enum it_status chat_input(const struct it_model *text, const struct tokenize_values *v,
+                                 const struct it_str *input)
+{
+    json_t *answer = NULL;
+    struct it_str line = {0};
+    IT_TRY(one_value(text, v, "stdin", it_str_c(input), input->len, &answer));
+    if (json_is_string(answer)) {
+        it_str_add(&line, json_string_value(answer), json_string_length(answer));
+    } else {
+        put_ids(answer, &line);
+    }
+    enum it_status status = put_bytes(it_str_c(&line), line.len);
+    it_str_free(&line);
+    json_decref(answer);
+    return status;
+}
+
+static enum it_status all_input(const struct it_model *text, const struct tokenize_values *v)
+{
+    struct it_str input = {0};
+    enum it_status status = read_input(&input);
+    if (status == IT_OK) {
+        status = v->chat     ? chat_input(text, v, &input)
+                 : v->decode ? decode_text(text->tokenizer, &input)
+                             : encode_text(text->tokenizer, &input);
+    }
+    it_str_free(&input);
+    return status;
+}
+
 static enum it_status run(const void *values, const struct it_strs *arguments)
 {
     const struct tokenize_values *v = values;
-    struct it_tokenizer *tokenizer;
-    struct it_str input = {0};
+    struct it_model text = {0};
     if (arguments->n) {
         return it_cli_usage(&it_command_tokenize, "the text comes from standard input");
     }
     if (!v->model) { return it_cli_usage(&it_command_tokenize, "no --model given"); }
-    IT_TRY(it_tokenizer_open(v->model, &tokenizer));
-    enum it_status status;
-    if (v->jsonl) {
-        status = all_lines(tokenizer, v->decode);
-    } else {
-        status = read_input(&input);
-        if (status == IT_OK) {
-            status = v->decode ? decode_text(tokenizer, &input) : encode_text(tokenizer, &input);
-        }
+    if (v->chat && v->decode) {
+        return it_cli_usage(&it_command_tokenize, "--chat and --decode exclude each other");
     }
-    it_str_free(&input);
-    it_tokenizer_close(tokenizer);
+    if (v->render && !v->chat) {
+        return it_cli_usage(&it_command_tokenize, "--render goes with --chat");
+    }
+    IT_TRY(it_cli_text_open(v->model, true, &text));
+    enum it_status status = v->chat ? it_cli_text_chat(&text, &v->chat_settings) : IT_OK;
+    if (status == IT_OK) { status = v->jsonl ? all_lines(&text, v) : all_input(&text, v); }
+    it_cli_text_close(&text);
     return status;
 }
 
 const struct it_command it_command_tokenize = {
     .name = "tokenize",
     .summary = "text to token ids and back",
-    .usage = "--model DIR [--jsonl] [--decode] < TEXT",
+    .usage = "--model DIR [--jsonl] [--decode | --chat [--render]] < TEXT",
     .example = "printf 'two and two' | intuitor tokenize --model models/tiny",
     .notes = notes,
     .table = {rows, sizeof rows / sizeof *rows},

@@ -5,7 +5,7 @@
 #include "models/internal.h"
 
 static const struct it_arch *const architectures[] = {
-    &it_arch_qwen2,
+    &it_arch_llama, &it_arch_mistral, &it_arch_olmo2, &it_arch_qwen2, &it_arch_qwen3,
 };
 
 const struct it_arch *it_arch_at(size_t index)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* config.json, as the versions 4 and 5 of transformers write it. */
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "models/internal.h"
 
@@ -68,22 +68,6 @@ static enum it_status unsupported(const char *path, const char *field, const cha
     return it_fail(IT_INVALID, "%s: field \"%s\": only %s is supported", path, field, expected);
 }
 
-/* Rotary scaling, in the form of transformers 4 (rope_scaling: null or an object) and 5
- * (rope_parameters, with the base inside). */
-static enum it_status check_rope(const json_t *object, const char *path)
-{
-    static const char *const fields[] = {"rope_scaling", "rope_parameters"};
-    for (int i = 0; i < 2; i++) {
-        const json_t *rope = json_object_get(object, fields[i]);
-        if (!rope || json_is_null(rope)) { continue; }
-        const json_t *kind = json_object_get(rope, "rope_type");
-        if (!kind) { kind = json_object_get(rope, "type"); }
-        bool plain = json_is_string(kind) && strcmp(json_string_value(kind), "default") == 0;
-        if (!plain) { return unsupported(path, fields[i], "null or the type \"default\""); }
-    }
-    return IT_OK;
-}
-
 static enum it_status check_layer_types(const json_t *object, const char *path)
 {
     const json_t *types = json_object_get(object, "layer_types");
@@ -96,40 +80,110 @@ static enum it_status check_layer_types(const json_t *object, const char *path)
     return IT_OK;
 }
 
-static enum it_status check_supported(const json_t *object, const char *path)
+static bool is_neutral(const json_t *value, double neutral)
 {
-    static const char *const off[] = {"use_sliding_window", "use_mrope"};
+    if (!value || json_is_null(value)) { return true; }
+    if (json_is_boolean(value)) { return json_is_true(value) == (neutral != 0.0); }
+    return json_is_number(value) && json_number_value(value) == neutral;
+}
+
+/* Fields of relatives of these models that change the mathematics, with the value that does not. */
+static enum it_status check_neutral(const json_t *object, const char *path)
+{
+    static const struct {
+        const char *field;
+        double neutral;
+        const char *expected;
+    } rows[] = {
+        {"use_sliding_window", 0.0, "false"},
+        {"use_mrope", 0.0, "false"},
+        {"mlp_bias", 0.0, "false"},
+        {"bias", 0.0, "false"},
+        {"partial_rotary_factor", 1.0, "1"},
+        {"rotary_pct", 1.0, "1"},
+        {"final_logit_softcapping", 0.0, "null"},
+        {"attn_logit_softcapping", 0.0, "null"},
+        {"logit_softcapping", 0.0, "null"},
+        {"clip_qkv", 0.0, "null"},
+        {"qk_clip", 0.0, "null"},
+        {"logit_scale", 1.0, "1"},
+        {"logits_scaling", 1.0, "1"},
+        {"embedding_multiplier", 1.0, "1"},
+        {"residual_multiplier", 1.0, "1"},
+        {"attention_multiplier", 0.0, "null"},
+        {"query_pre_attn_scalar", 0.0, "null"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!is_neutral(json_object_get(object, rows[i].field), rows[i].neutral)) {
+            return unsupported(path, rows[i].field, rows[i].expected);
+        }
+    }
+    return IT_OK;
+}
+
+static bool has_slot(const struct it_arch *arch, enum it_slot slot)
+{
+    for (int r = 0; r < arch->n_slots; r++) {
+        if (arch->slots[r].slot == slot) { return true; }
+    }
+    return false;
+}
+
+/* Fields that say what the recipe is: they may only say what it is here. */
+static enum it_status check_recipe(const struct it_arch *arch, const json_t *object,
+                                   const char *path)
+{
+    const struct it_step *last = arch->steps;
+    while (last[2].kind != IT_STEP_END) { last++; }
+    bool norms_qk = has_slot(arch, IT_SLOT_QNORM);
+    const struct {
+        const char *field;
+        bool expected;
+    } rows[] = {{"qk_norm", norms_qk},
+                {"use_qk_norm", norms_qk},
+                {"norm_after", last->kind == IT_STEP_NORM}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!is_neutral(json_object_get(object, rows[i].field), rows[i].expected)) {
+            return unsupported(path, rows[i].field, rows[i].expected ? "true" : "false");
+        }
+    }
+    if (!has_slot(arch, IT_SLOT_QKV_BIAS) &&
+        !is_neutral(json_object_get(object, "attention_bias"), 0.0)) {
+        return unsupported(path, "attention_bias", "false");
+    }
+    return IT_OK;
+}
+
+static enum it_status check_supported(const struct it_arch *arch, const json_t *object,
+                                      const char *path)
+{
     const char *activation;
     IT_TRY(it_json_get_string(object, path, "hidden_act", &activation));
     if (activation && strcmp(activation, "silu") != 0) {
         return unsupported(path, "hidden_act", "\"silu\"");
     }
-    for (size_t i = 0; i < sizeof off / sizeof off[0]; i++) {
-        bool on;
-        IT_TRY(it_json_get_bool(object, path, off[i], false, &on));
-        if (on) { return unsupported(path, off[i], "false"); }
-    }
     const json_t *quantized = json_object_get(object, "quantization_config");
     if (quantized && !json_is_null(quantized)) {
         return unsupported(path, "quantization_config", "a model that is not quantized");
     }
-    IT_TRY(check_rope(object, path));
+    IT_TRY(check_neutral(object, path));
+    IT_TRY(check_recipe(arch, object, path));
     return check_layer_types(object, path);
 }
 
 /* ---- the rows of the architecture ---- */
 
+/* null is 0, "follows from other sizes", which no file may say in digits. */
 static enum it_status read_int(const json_t *object, const char *path, const struct it_option *row,
                                int64_t *value)
 {
     const json_t *found = json_object_get(object, row->name);
-    bool missing = !found || json_is_null(found);
-    if (missing && !row->fallback) {
+    if (!row->fallback && (!found || json_is_null(found))) {
         return it_fail(IT_INVALID, "%s: field \"%s\" is missing", path, row->name);
     }
-    int64_t fallback = row->fallback ? strtoll(row->fallback, NULL, 10) : 0;
+    int64_t fallback = found || !row->fallback ? 0 : strtoll(row->fallback, NULL, 10);
     IT_TRY(it_json_get_int(object, path, row->name, fallback, value));
-    if (!missing && *value < 1) { /* 0 stands for "follows from other sizes" */
+    if (found && !json_is_null(found) && *value < 1) {
         return it_fail(IT_INVALID, "%s: field \"%s\": %lld; expected at least 1", path, row->name,
                        (long long)*value);
     }
@@ -144,12 +198,8 @@ static enum it_status read_row(const json_t *object, const char *path, const str
     case IT_OPT_INT: return read_int(object, path, row, field);
     case IT_OPT_BOOL:
         return it_json_get_bool(object, path, row->name, strcmp(row->fallback, "true") == 0, field);
-    case IT_OPT_REAL: {
-        const json_t *rope = json_object_get(object, "rope_parameters");
-        bool moved = strcmp(row->name, "rope_theta") == 0 && json_object_get(rope, row->name);
-        return it_json_get_real(moved ? rope : object, path, row->name,
-                                strtod(row->fallback, NULL), field);
-    }
+    case IT_OPT_REAL:
+        return it_json_get_real(object, path, row->name, strtod(row->fallback, NULL), field);
     default:
         return it_fail(IT_FAILED, "%s: field \"%s\": its row has no type of a configuration", path,
                        row->name);
@@ -197,11 +247,12 @@ enum it_status it_eos_read(const json_t *object, const char *where, int64_t voca
                            "ids", where);
         }
         json_int_t number = json_integer_value(id);
-        if (number < 0 || number >= vocab) {
-            return it_fail(IT_INVALID, "%s: field \"eos_token_id\": %lld is not an id of a "
-                           "vocabulary of %lld", where, (long long)number, (long long)vocab);
+        if (number >= 0 && number < vocab) {
+            it_eos_add((int32_t)number, ids, n);
+        } else { /* transformers fills in the id of the full-size model where a config has none */
+            it_warn("%s: field \"eos_token_id\": %lld is not an id of a vocabulary of %lld: "
+                    "nothing ends there", where, (long long)number, (long long)vocab);
         }
-        it_eos_add((int32_t)number, ids, n);
     }
     return IT_OK;
 }
@@ -236,10 +287,11 @@ static enum it_status read_config(const json_t *object, const char *path,
     struct it_model_config config = {0};
     const struct it_arch *arch = NULL;
     IT_TRY(read_arch(object, path, &arch));
-    IT_TRY(check_supported(object, path));
+    IT_TRY(check_supported(arch, object, path));
     for (int i = 0; i < arch->n_config; i++) {
         IT_TRY(read_row(object, path, &arch->config[i], &config));
     }
+    IT_TRY(it_rope_read(object, path, &config));
     IT_TRY(derive(path, &config));
     IT_TRY(it_eos_read(object, path, config.vocab, config.eos, &config.n_eos));
     IT_TRY(read_dtype(object, path, dtype_out));
@@ -252,8 +304,10 @@ static enum it_status read_config(const json_t *object, const char *path,
 enum it_status it_config_read(const char *path, const struct it_arch **arch_out,
                               struct it_model_config *config_out, enum it_dtype *file_dtype_out)
 {
-    char *file = it_path_is_dir(path) ? it_path_join(path, "config.json") : it_strdup(path);
+    char *found = it_model_path(path);
+    char *file = it_path_is_dir(found) ? it_path_join(found, "config.json") : it_strdup(found);
     json_t *object = NULL;
+    it_free(found);
     enum it_status status = it_model_json(file, &object);
     if (status == IT_OK) {
         status = read_config(object, file, arch_out, config_out, file_dtype_out);

@@ -17,6 +17,20 @@ static float half_load(uint16_t h)
     return sign ? -magnitude : magnitude;
 }
 
+/* f32 to the nearest IEEE binary16, ties to even; too large becomes infinity. */
+static uint16_t half_store(float x)
+{
+    uint32_t bits = k_bits(x), sign = (bits >> 16) & 0x8000u, rest = bits & 0x7fffffffu;
+    if (rest > 0x7f800000u) { return (uint16_t)(sign | 0x7e00u); }
+    if (rest >= 0x477ff000u) { return (uint16_t)(sign | 0x7c00u); }
+    if (rest < 0x38800000u) { /* below 2^-14: a multiple of 2^-24, rounded by the addition */
+        uint32_t sum = k_bits(k_float(rest) + 0.5f);
+        return (uint16_t)(sign | (sum - k_bits(0.5f)));
+    }
+    uint32_t odd = (rest >> 13) & 1u;
+    return (uint16_t)(sign | ((rest - 0x38000000u + 0xfffu + odd) >> 13));
+}
+
 /* Numbers that pass through f32 at a time: a part of the first-level cache. */
 enum { BLOCK = 1024 };
 
@@ -48,6 +62,9 @@ static void narrow(enum it_dtype type, const float *values, int64_t n, void *to,
         for (int64_t i = 0; i < n; i++) {
             ((uint16_t *)to)[at + i] = (uint16_t)k_bf16_store(values[i]);
         }
+        break;
+    case IT_F16:
+        for (int64_t i = 0; i < n; i++) { ((uint16_t *)to)[at + i] = half_store(values[i]); }
         break;
     case IT_F64:
         for (int64_t i = 0; i < n; i++) { ((double *)to)[at + i] = (double)values[i]; }

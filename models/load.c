@@ -131,6 +131,17 @@ static enum it_status upload(const struct it_net *net, const struct it_safetenso
     return status;
 }
 
+enum it_status it_places_read(const struct it_net *net, const struct it_safetensors *file,
+                              const struct it_places *places)
+{
+    IT_TRY(check(net, file, places));
+    for (size_t i = 0; i < places->n; i++) {
+        const struct it_place *place = &places->item[i];
+        IT_TRY(upload(net, it_safetensors_find(file, place->name), place->view));
+    }
+    return IT_OK;
+}
+
 enum it_status it_weights_read(const struct it_net *net, const char *folder,
                                struct it_weights *weights)
 {
@@ -138,11 +149,7 @@ enum it_status it_weights_read(const struct it_net *net, const char *folder,
     struct it_places places;
     IT_TRY(it_safetensors_open_folder(folder, "model", &file));
     it_places_open(net, weights, &places);
-    enum it_status status = check(net, &file, &places);
-    for (size_t i = 0; i < places.n && status == IT_OK; i++) {
-        const struct it_place *place = &places.item[i];
-        status = upload(net, it_safetensors_find(&file, place->name), place->view);
-    }
+    enum it_status status = it_places_read(net, &file, &places);
     it_places_close(&places);
     it_safetensors_close(&file);
     return status;
@@ -173,7 +180,14 @@ static enum it_status check_same(const char *folder, const struct it_model_confi
         {"head_dim", (double)found->head_dim, (double)expected->head_dim},
         {"intermediate_size", (double)found->ff, (double)expected->ff},
         {"rms_norm_eps", found->rms_eps, expected->rms_eps},
+        {"sliding_window", (double)found->window, (double)expected->window},
         {"rope_theta", found->rope_theta, expected->rope_theta},
+        {"rope_scaling type", found->rope.kind, expected->rope.kind},
+        {"rope_scaling factor", found->rope.factor, expected->rope.factor},
+        {"rope_scaling low_freq_factor", found->rope.low, expected->rope.low},
+        {"rope_scaling high_freq_factor", found->rope.high, expected->rope.high},
+        {"rope_scaling original_max_position_embeddings", (double)found->rope.original,
+         (double)expected->rope.original},
         {"tie_word_embeddings", found->tied, expected->tied},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -190,6 +204,7 @@ enum it_status it_weights_load(const struct it_net *net, const char *folder,
     const struct it_arch *arch = NULL;
     struct it_model_config config;
     enum it_dtype file_dtype;
+    if (net->lora.r) { return it_adapter_load(net, folder, weights); }
     IT_TRY(it_config_read(folder, &arch, &config, &file_dtype));
     enum it_status status = IT_OK;
     if (arch != net->arch) {

@@ -107,23 +107,40 @@ static bool has_tokenizer(const char *folder)
            has_file(folder, "tokenizer.model");
 }
 
-/* A template that cannot be rendered here does not keep a model from being used without it: it has
- * been named, and whoever needs it asks has_chat. Without a template ChatML is what a vocabulary
- * with ChatML's tokens means. */
-static enum it_status open_text(const char *folder, bool required, int64_t vocab,
-                                struct it_model *model)
+static enum it_status open_text(const char *folder, const struct it_model_options *options,
+                                int64_t vocab, struct it_model *model)
 {
-    if (!required && !has_tokenizer(folder)) { return IT_OK; }
+    if (!options->need_tokenizer && !has_tokenizer(folder)) { return IT_OK; }
     IT_TRY(it_tokenizer_open(folder, &model->tokenizer));
     int32_t size = it_tokenizer_size(model->tokenizer);
     if (size > vocab) {
         return it_fail(IT_INVALID, "%s: the tokenizer has ids up to %d; vocab_size of config.json "
                        "is %lld", folder, (int)size - 1, (long long)vocab);
     }
-    enum it_status status = it_chat_template_open(folder, &model->chat);
-    if (status == IT_UNSUPPORTED) { return IT_OK; }
-    model->has_chat = status == IT_OK && it_tokenizer_find(model->tokenizer, "<|im_start|>") >= 0;
-    return status;
+    if (!options->chat) { return IT_OK; }
+    return it_chat_template_open(folder, model->tokenizer, &options->chat_settings, &model->chat);
+}
+
+/* While chatting the end of a turn ends a completion, whatever the configurations say. */
+enum it_status it_model_end_turns(struct it_model *model, const struct it_chat_template *chat)
+{
+    struct it_model_config *config = &model->net->config;
+    int32_t id = chat ? it_chat_turn_end(chat) : -1;
+    struct it_str text = {0};
+    for (int i = 0; i < config->n_eos; i++) {
+        if (config->eos[i] == id) { return IT_OK; }
+    }
+    if (id < 0) { return IT_OK; }
+    if (config->n_eos == IT_MAX_EOS) {
+        return it_fail(IT_INVALID, "%s: more than %d different end tokens", model->folder,
+                       IT_MAX_EOS);
+    }
+    it_eos_add(id, config->eos, &config->n_eos);
+    it_tokenizer_decode(model->tokenizer, &id, 1, false, &text);
+    it_info("%s: turns of the chat template end with %s (%d), which no configuration names as an "
+            "end token: it is one while chatting", model->folder, it_str_c(&text), (int)id);
+    it_str_free(&text);
+    return IT_OK;
 }
 
 /* ---- all of it ---- */
@@ -148,6 +165,26 @@ static enum it_status open_net(const struct it_model_options *options, const str
     return it_weights_read(model->net, model->folder, weights);
 }
 
+bool it_model_is_adapter(const char *folder)
+{
+    return has_file(folder, "adapter_config.json");
+}
+
+/* The folder of the adapter, and in *path that of its base; NULL where there is none. */
+static enum it_status find_adapter(const struct it_model_options *options, char **path,
+                                   char **adapter_out)
+{
+    bool is_adapter = it_model_is_adapter(*path);
+    if (is_adapter && options->adapter) {
+        return it_fail(IT_INVALID, "%s: this is an adapter, too; name the folder of the base model "
+                       "beside adapter %s", *path, options->adapter);
+    }
+    *adapter_out = is_adapter ? *path : options->adapter ? it_model_path(options->adapter) : NULL;
+    if (!is_adapter) { return IT_OK; }
+    *path = NULL;
+    return it_lora_base(*adapter_out, path);
+}
+
 /* The folder, or for a shape alone the folder that a configuration file lies in. */
 static char *folder_of(const char *path)
 {
@@ -157,20 +194,20 @@ static char *folder_of(const char *path)
 }
 
 static enum it_status fill(const char *path, const struct it_model_options *options,
-                           struct it_model *model)
+                           const char *adapter, struct it_model *model)
 {
     const struct it_arch *arch = NULL;
     struct it_model_config config = {0};
     bool shape_only = options->random || options->measure;
     if (!shape_only && !it_path_is_dir(path)) {
-        return it_fail(it_path_exists(path) ? IT_INVALID : IT_NOT_FOUND,
-                       "%s: not a folder; a model is a folder with config.json and "
-                       "model.safetensors", path);
+        return it_model_no_folder(path);
     }
     IT_TRY(it_config_read(path, &arch, &config, &model->file_dtype));
-    enum it_status status = open_text(model->folder, options->need_tokenizer, config.vocab, model);
+    enum it_status status = open_text(model->folder, options, config.vocab, model);
     if (status == IT_OK) { status = it_eos_merge(model->folder, model->tokenizer, &config); }
     if (status == IT_OK) { status = open_net(options, arch, &config, model); }
+    if (status == IT_OK) { status = it_adapter_open(adapter, options, model->net); }
+    if (status == IT_OK) { status = it_model_end_turns(model, model->chat); }
     it_config_free(&config);
     return status;
 }
@@ -179,8 +216,14 @@ enum it_status it_model_open(const char *folder, const struct it_model_options *
                              struct it_model **model_out)
 {
     struct it_model *model = it_calloc(1, sizeof *model);
-    model->folder = folder_of(folder);
-    enum it_status status = fill(folder, options, model);
+    char *path = it_model_path(folder), *adapter = NULL;
+    enum it_status status = find_adapter(options, &path, &adapter);
+    if (status == IT_OK) {
+        model->folder = folder_of(path);
+        status = fill(path, options, adapter, model);
+    }
+    it_free(adapter);
+    it_free(path);
     if (status != IT_OK) {
         it_model_close(model);
         return status;
@@ -193,6 +236,7 @@ void it_model_close(struct it_model *model)
 {
     if (!model) { return; }
     it_net_close(model->net);
+    it_chat_template_close(model->chat);
     it_tokenizer_close(model->tokenizer);
     it_free(model->folder);
     it_free(model);

@@ -11,7 +11,7 @@ static bool is_layered(const struct it_name_row *row)
     return strstr(row->pattern, "%d") != NULL;
 }
 
-static char *place_name(const struct it_name_row *row, int layer)
+char *it_place_name(const struct it_name_row *row, int layer)
 {
     const char *mark = strstr(row->pattern, "%d");
     if (!mark) { return it_strdup(row->pattern); }
@@ -35,7 +35,7 @@ static void add(const struct it_net *net, const struct it_weights *weights,
     struct it_tensor t = it_weight(weights, layer, row->slot);
     if (t.dtype == IT_NONE) { return; } /* a head that is the embedding */
     struct it_place *place = &places->item[places->n++];
-    place->name = place_name(row, layer);
+    place->name = it_place_name(row, layer);
     place->view = it_rows(t, rows_before(&net->config, row), it_dim_size(&net->config, row->rows));
 }
 

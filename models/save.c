@@ -164,9 +164,10 @@ static enum it_status remove_stale(const struct save *save)
         bool index = strcmp(name, "model.safetensors.index.json") == 0;
         bool part = it_starts_with(name, "model-") && strstr(name, "-of-") &&
                     it_ends_with(name, ".safetensors");
+        bool sums = strcmp(name, "SHA256SUMS") == 0; /* of other files, now */
         bool stale = save->n_shards == 1 ? index || part
                                          : single || (part && !it_ends_with(name, ending.data));
-        if (!stale) { continue; }
+        if (!stale && !sums) { continue; }
         char *path = it_path_join(save->folder, name);
         if (remove(path) != 0) { it_warn("%s: left by an earlier save, cannot be removed", path); }
         it_free(path);
@@ -221,9 +222,12 @@ static json_t *config_object(const struct it_net *net, enum it_dtype dtype)
                   dtype == IT_BF16 ? "bfloat16" : "float32", "hidden_act", "silu",
                   "attention_dropout", 0.0, "use_cache", 1);
     json_t *fields = it_options_dump(&rows, config);
-    if (config->head_dim * config->heads == config->hidden) { json_object_del(fields, "head_dim"); }
+    if (json_object_get(fields, "sliding_window") && config->window == 0) {
+        json_object_set_new(fields, "sliding_window", json_null());
+    }
     json_object_update(object, fields);
     json_decref(fields);
+    it_rope_write(config, object);
     return object;
 }
 
@@ -261,7 +265,7 @@ static enum it_status copy_text(const char *from, const char *to)
     static const char *const names[] = {
         "tokenizer.json",          "vocab.json",        "merges.txt",
         "tokenizer.model",         "added_tokens.json", "tokenizer_config.json",
-        "special_tokens_map.json", "chat_template.jinja"};
+        "special_tokens_map.json", "chat_template.jinja", "chat_template.json"};
     enum it_status status = IT_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && status == IT_OK; i++) {
         char *source = it_path_join(from, names[i]), *target = it_path_join(to, names[i]);
@@ -292,6 +296,7 @@ enum it_status it_model_save(const struct it_net *net, const struct it_weights *
                              const char *folder, const struct it_save_options *options)
 {
     struct save save = {.net = net, .folder = folder, .dtype = choose_dtype(net, options->dtype)};
+    if (net->lora.r) { return it_adapter_save(net, weights, folder, options->text_from); }
     if (save.dtype != IT_F32 && save.dtype != IT_BF16) {
         return it_fail(IT_INVALID, "%s: weights are written as f32 or bf16, not as %s", folder,
                        it_dtype_name(save.dtype));

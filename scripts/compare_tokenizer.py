@@ -8,16 +8,24 @@
 The program gets one JSON string a line and answers with one JSON array of ids a line. Texts are
 every string found in the given JSONL files, and made-up ones: mixed scripts, combining marks,
 emoji, controls, long runs, special tokens, bytes that are not UTF-8 (replaced). A folder without
-tokenizer.json but with tiktoken ranks (tokenizer.model) is converted the usual way.
+tokenizer.json but with tiktoken ranks (tokenizer.model) is converted the usual way. The time that
+each takes for the same texts on one thread is printed, too.
+
+    compare_tokenizer.py --digests DATA tests/golden/tokens.json
+
+writes what the package gives for 100,000 texts made from numbers, as digests of 1,000 texts each.
 """
 import argparse
 import base64
+import hashlib
 import json
 import os
 import random
+import resource
 import shlex
 import subprocess
 import sys
+import time
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
@@ -133,7 +141,80 @@ def made_up(count, seed, special):
         yield piece * 3000
 
 
+# ---- digests: texts that a test makes again from the same numbers (tests/check_1_digests.c) ----
+
+class Numbers:
+    """splitmix64"""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, n):
+        mask = (1 << 64) - 1
+        self.state = (self.state + 0x9e3779b97f4a7c15) & mask
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xbf58476d1ce4e5b9) & mask
+        z = ((z ^ (z >> 27)) * 0x94d049bb133111eb) & mask
+        return ((z ^ (z >> 31)) >> 33) % n
+
+
+def numbered_text(numbers, pieces):
+    """Bytes, perhaps malformed UTF-8."""
+    def character():
+        low, high = RANGES[numbers.below(len(RANGES))]
+        code = low + numbers.below(high - low + 1)
+        return chr(0xfffd if 0xd800 <= code < 0xe000 else code).encode("utf-8")
+
+    out = b""
+    for _ in range(1 + numbers.below(10)):
+        kind = numbers.below(100)
+        if kind < 45:
+            low, high = RANGES[numbers.below(len(RANGES))]
+            for _ in range(1 + numbers.below(8)):
+                code = low + numbers.below(high - low + 1)
+                out += chr(0xfffd if 0xd800 <= code < 0xe000 else code).encode("utf-8")
+        elif kind < 80:
+            out += pieces[numbers.below(len(pieces))].encode("utf-8")
+        elif kind < 87:
+            out += bytes(numbers.below(256) for _ in range(1 + numbers.below(12)))
+        elif kind < 92:
+            out += pieces[numbers.below(len(pieces))].encode("utf-8") * (2 + numbers.below(60))
+        else:
+            out += character()
+    return out
+
+
+SPECIAL_PIECES = ["<|fim_prefix|>", "<tool_call>", "</think>", "<|begin_of_text|>", "<|eom_id|>",
+                  "<|python_tag|>", "<|reserved_special_token_7|>", "|||IP_ADDRESS|||",
+                  "<|endofprompt|>", "<|extra_id_0|>", "<|vision_start|>"]
+FAMILIES = ["qwen2.5", "qwen3", "llama3", "olmo2"]
+STRINGS, CHUNK = 100000, 1000
+
+
+def write_digests(data, output):
+    pieces = [p for p in PIECES if "\x00" not in p] + SPECIAL_PIECES
+    golden = {"strings": STRINGS, "chunk": CHUNK, "seed": 1, "ranges": RANGES, "pieces": pieces,
+              "digests": {}}
+    numbers = Numbers(golden["seed"])
+    texts = [numbered_text(numbers, pieces).decode("utf-8", "replace") for _ in range(STRINGS)]
+    for family in FAMILIES:
+        oracle = open_oracle(os.path.join(data, "tokenizers", family))
+        golden["digests"][family] = []
+        for at in range(0, STRINGS, CHUNK):
+            digest = hashlib.sha256()
+            for text in texts[at:at + CHUNK]:
+                ids = oracle.encode(text, add_special_tokens=False).ids
+                digest.update(b"".join(i.to_bytes(4, "little") for i in ids) + b"\xff" * 4)
+            golden["digests"][family].append(digest.hexdigest()[:16])
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump(golden, file, indent=0)
+        file.write("\n")
+    print(f"{STRINGS} strings, {sum(map(len, texts))} characters, {len(FAMILIES)} tokenizers")
+
+
 def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "--digests":
+        return write_digests(sys.argv[2], sys.argv[3])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--program", required=True)
@@ -145,19 +226,30 @@ def main():
     special = [token.content for token in oracle.get_added_tokens_decoder().values()]
     texts = [*texts_of(options.files), *made_up(options.random, options.seed, special)]
     asked = "".join(json.dumps(text) + "\n" for text in texts)
-    answer = subprocess.run(shlex.split(options.program), input=asked.encode("ascii"),
-                            stdout=subprocess.PIPE, check=True).stdout.decode("ascii")
+
+    def ask(text):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        answer = subprocess.run(shlex.split(options.program), input=text.encode("ascii"),
+                                stdout=subprocess.PIPE, check=True).stdout.decode("ascii")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return answer, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    opening = ask("")[1]
+    answer, seconds = ask(asked)
     ours = [json.loads(line) for line in answer.splitlines()]
     if len(ours) != len(texts):
         sys.exit(f"{len(texts)} texts asked, {len(ours)} answered")
     wrong = 0
-    for text, ids in zip(texts, ours):
-        expected = oracle.encode(text, add_special_tokens=False).ids
+    started = time.process_time()
+    answers = [oracle.encode(text, add_special_tokens=False).ids for text in texts]
+    theirs = time.process_time() - started
+    for text, ids, expected in zip(texts, ours, answers):
         if ids != expected:
             wrong += 1
             if wrong <= 5:
                 print(f"differs: {text[:80]!r}\n  tokenizers {expected[:20]}\n  ours {ids[:20]}")
-    print(f"{len(texts)} texts, {sum(map(len, texts))} characters, {wrong} differ")
+    print(f"{len(texts)} texts, {sum(map(len, texts))} characters, {wrong} differ; tokenizers "
+          f"{theirs:.2f} s, ours {seconds - opening:.2f} s with JSON in and out")
     return 1 if wrong else 0
 
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the JSONL file of a task's split. */
+/* Opening the records of a task's split, in whatever format they lie. */
 #include "tasks/dataset.h"
 
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/data/data.h"
 
 enum it_status it_dataset_string(const json_t *fields, const char *where, const char *name,
                                  const char **value_out)
@@ -16,8 +17,8 @@ enum it_status it_dataset_string(const json_t *fields, const char *where, const 
     return IT_OK;
 }
 
-/* The file that holds the split; the caller frees. */
-static enum it_status find_file(const char *task, const char *folder, const char *split,
+/* The file or folder that holds the split; the caller frees. */
+static enum it_status find_data(const char *task, const char *folder, const char *split,
                                 const char *data, char **path_out)
 {
     if (data == NULL) {
@@ -26,27 +27,19 @@ static enum it_status find_file(const char *task, const char *folder, const char
                        "%s/%s.jsonl",
                        task, folder, split);
     }
-    if (it_path_exists(data) && !it_path_is_dir(data)) {
-        *path_out = it_strdup(data);
+    char *under = it_path_join(data, folder);
+    enum it_status status = IT_OK;
+    if (it_path_is_dir(under) && it_data_has(under, split)) {
+        *path_out = under;
         return IT_OK;
     }
-    struct it_str name = {0};
-    it_str_printf(&name, "%s.jsonl", split);
-    char *inner = it_path_join(data, folder);
-    char *under = it_path_join(inner, it_str_c(&name));
-    char *beside = it_path_join(data, it_str_c(&name));
-    char **chosen = it_path_exists(under) ? &under : it_path_exists(beside) ? &beside : NULL;
-    enum it_status status = IT_OK;
-    if (chosen != NULL) {
-        *path_out = *chosen;
-        *chosen = NULL;
+    if (it_data_has(data, split)) {
+        *path_out = it_strdup(data);
     } else {
-        status = it_fail(IT_NOT_FOUND, "%s: neither %s nor %s is there", task, under, beside);
+        status = it_fail(IT_NOT_FOUND, "%s: no split \"%s\" (.jsonl, .json, .csv, .tsv, .parquet) "
+                         "in %s nor in %s", task, split, under, data);
     }
-    it_str_free(&name);
-    it_free(inner);
     it_free(under);
-    it_free(beside);
     return status;
 }
 
@@ -72,30 +65,27 @@ enum it_status it_dataset_open(const char *task, const char *folder, const char 
                                struct it_problems *problems_out)
 {
     char *path = NULL;
-    struct it_lines lines;
+    struct it_data *data;
     struct it_problems problems = {0};
-    struct it_str where = {0};
-    IT_TRY(find_file(task, folder, split, source->data, &path));
-    enum it_status status = it_lines_open(path, 0, &lines);
+    const struct it_data_options options = {.split = split};
+    IT_TRY(find_data(task, folder, split, source->data, &path));
+    enum it_status status = it_data_open(path, &options, &data);
     if (status != IT_OK) {
         it_free(path);
         return status;
     }
     while (source->limit <= 0 || (int64_t)problems.n < source->limit) {
         json_t *record;
-        status = it_jsonl_next(&lines, &record);
+        status = it_data_next(data, &record);
         if (status != IT_OK) { break; }
-        it_str_clear(&where);
-        it_str_printf(&where, "%s:%lld", path, (long long)lines.number);
-        status = add_record(task, it_str_c(&where), record, fill, &problems);
+        status = add_record(task, it_data_where(data), record, fill, &problems);
         if (status != IT_OK) { break; }
     }
     if (status == IT_END) { status = IT_OK; }
     if (status == IT_OK && problems.n == 0) {
         status = it_fail(IT_INVALID, "%s: no records", path);
     }
-    it_lines_close(&lines);
-    it_str_free(&where);
+    it_data_close(data);
     it_free(path);
     if (status != IT_OK) {
         it_problems_free(&problems);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the JSONL file of a task's split. */
+/* Opening the records of a task's split. */
 #ifndef IT_TASKS_DATASET_H
 #define IT_TASKS_DATASET_H
 
@@ -10,8 +10,8 @@
 typedef enum it_status it_dataset_fill(const json_t *record, const char *where,
                                        struct it_problem *problem);
 
-/* `source->data` is a file, a folder with <split>.jsonl, or a dataset root with
- * <folder>/<split>.jsonl. Problems without an id get "<task>/<index>". */
+/* `source->data` is a file, a folder with the split in any format of core/data/data.h, or a dataset
+ * root whose <folder> is one. Problems without an id get "<task>/<index>". */
 enum it_status it_dataset_open(const char *task, const char *folder, const char *split,
                                const struct it_task_source *source, it_dataset_fill *fill,
                                struct it_problems *problems_out);

@@ -113,11 +113,11 @@ static enum it_status gsm8k_grade(const struct it_grading *grading, const json_t
         grade_zeroeval(gold, completion, &verdict);
     } else if (strcmp(profile, "math-verify") == 0) {
         char *number = gold_number(gold);
-        it_answer_grade(profile, IT_GOLD_NUMBER, number, completion, &verdict);
+        it_answer_grade(profile, IT_GOLD_NUMBER, NULL, number, completion, &verdict);
         it_free(number);
     } else {
         /* lighteval reads the gold from the whole rationale: four golds of the test set wrong */
-        it_answer_grade(profile, IT_GOLD_RATIONALE, gold, completion, &verdict);
+        it_answer_grade(profile, IT_GOLD_RATIONALE, NULL, gold, completion, &verdict);
     }
     *verdict_out = verdict;
     return IT_OK;

@@ -66,14 +66,14 @@ static void grade_zeroeval(const char *gold, const char *completion, struct it_v
     it_free(number);
 }
 
-static void grade(const char *profile, enum it_gold kind, const char *gold, const char *text,
-                  struct it_verdict *verdict_out)
+static void grade(const char *profile, enum it_gold kind, const struct it_answer_settings *settings,
+                  const char *gold, const char *text, struct it_verdict *verdict_out)
 {
     struct it_verdict verdict = {0};
     if (strcmp(profile, "zeroeval") == 0) {
         grade_zeroeval(gold, text, &verdict);
     } else {
-        it_answer_grade(profile, kind, gold, text, &verdict);
+        it_answer_grade(profile, kind, settings, gold, text, &verdict);
     }
     *verdict_out = verdict;
 }
@@ -85,7 +85,7 @@ static enum it_status math_grade(const struct it_grading *grading, const json_t 
     const char *completion, *gold;
     IT_TRY(it_dataset_string(fields, where, "completion", &completion));
     IT_TRY(it_dataset_string(fields, where, "gold", &gold));
-    grade(profile, IT_GOLD_ANSWER, gold, completion, verdict_out);
+    grade(profile, IT_GOLD_ANSWER, NULL, gold, completion, verdict_out);
     return IT_OK;
 }
 
@@ -104,15 +104,50 @@ static enum it_status equiv_open(const struct it_task_source *source,
                                    "(grade --task math_equiv)");
 }
 
+/* Settings that a pair brings along under "extraction_config", in the words of the graders' own
+ * tests: match_types, precision, strict, allow_set_relation_comp, language. */
+static enum it_status read_settings(const json_t *fields, const char *where,
+                                    struct it_answer_settings *settings_out)
+{
+    struct it_answer_settings settings = {0};
+    const json_t *config = json_object_get(fields, "extraction_config");
+    const json_t *precision = json_object_get(config, "precision"), *type;
+    const char *language = json_string_value(json_object_get(config, "language"));
+    size_t i;
+    json_array_foreach(json_object_get(config, "match_types"), i, type)
+    {
+        const char *name = json_string_value(type);
+        if (name == NULL) { continue; }
+        settings.latex = settings.latex || strcmp(name, "latex") == 0;
+        settings.plain = settings.plain || strcmp(name, "expr") == 0;
+        settings.letters = settings.letters || strcmp(name, "NativeLetters") == 0;
+    }
+    if (precision != NULL) {
+        json_int_t places = json_integer_value(precision);
+        if (!json_is_integer(precision) || places < 1 || places > 12) {
+            return it_fail(IT_INVALID, "%s: extraction_config.precision: 1 to 12 places", where);
+        }
+        settings.decimals = (int)places;
+    }
+    settings.rename = json_is_false(json_object_get(config, "strict"));
+    settings.relations_as_sets = json_is_true(json_object_get(config, "allow_set_relation_comp"));
+    settings.unspaced =
+        language != NULL && (strcmp(language, "CHINESE") == 0 || strcmp(language, "JAPANESE") == 0);
+    *settings_out = settings;
+    return IT_OK;
+}
+
 static enum it_status equiv_grade(const struct it_grading *grading, const json_t *fields,
-                                 const char *where, struct it_verdict *verdict_out)
+                                  const char *where, struct it_verdict *verdict_out)
 {
     const char *profile = grading->profile;
     const char *pred, *gold;
     IT_TRY(it_dataset_string(fields, where, "pred", &pred));
     IT_TRY(it_dataset_string(fields, where, "gold", &gold));
     if (strcmp(profile, "zeroeval") != 0) {
-        grade(profile, IT_GOLD_TEXT, gold, pred, verdict_out);
+        struct it_answer_settings settings;
+        IT_TRY(read_settings(fields, where, &settings));
+        grade(profile, IT_GOLD_TEXT, &settings, gold, pred, verdict_out);
         return IT_OK;
     }
     struct it_verdict verdict = {.extracted = it_zeroeval_number(pred)};
@@ -132,6 +167,7 @@ const struct it_task it_task_math = {
     .default_profile = "math-verify",
     .profiles = PROFILES,
     .system_prompt = system_prompt,
+    .breakdown = "level|subject|type",
     .max_new_tokens = 3072,
     .open = math_open,
     .grade = math_grade,
@@ -144,6 +180,7 @@ const struct it_task it_task_math500 = {
     .default_profile = "math-verify",
     .profiles = PROFILES,
     .system_prompt = system_prompt,
+    .breakdown = "level|subject|type",
     .max_new_tokens = 3072,
     .open = math500_open,
     .grade = math_grade,

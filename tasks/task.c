@@ -7,12 +7,18 @@
 #include "core/base/mem.h"
 
 /* One line a task; the row is `it_task_<name>` in tasks/<name>.c or its neighbour. */
-#define TASKS(X)  \
-    X(arithmetic) \
-    X(gsm8k)      \
-    X(math)       \
-    X(math500)    \
-    X(math_equiv)
+#define TASKS(X)     \
+    X(alpaca_eval)   \
+    X(arithmetic)    \
+    X(codeforces)    \
+    X(cruxeval_i)    \
+    X(cruxeval_o)    \
+    X(gsm8k)         \
+    X(livecodebench) \
+    X(math)          \
+    X(math500)       \
+    X(math_equiv)    \
+    X(mmlu_pro)
 
 #define X(name) extern const struct it_task it_task_##name;
 TASKS(X)

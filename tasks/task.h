@@ -44,6 +44,10 @@ struct it_task_source {
     /* How problems are worded: one of the task's `prompts`, NULL for its default; or, when
      * `prompt_template` is not NULL, that text (tasks/prompt.h) in its place. */
     const char *prompt, *prompt_template;
+    /* Tokens of a text, for tasks whose protocol keeps prompts within a budget; NULL: no tokenizer
+     * is at hand, and nothing is left out. */
+    int64_t (*count_tokens)(void *context, const char *text);
+    void *count_context;
 };
 
 /* What grading needs beside a record. The same for all records of a run; threads share it. */
@@ -52,6 +56,7 @@ struct it_grading {
     const char *data;           /* dataset root; NULL: none given */
     struct it_sandbox *sandbox; /* where programs run (tasks/grade/sandbox.h); NULL: none is open,
                                  * and a task that has to run one says so (IT_UNSUPPORTED) */
+    struct it_judge *judge;     /* who prefers (tasks/grade/judge.h); NULL: nobody is asked */
 };
 
 struct it_task {
@@ -66,6 +71,9 @@ struct it_task {
     bool runs_programs;          /* grading runs what the model wrote: it wants a sandbox */
     int64_t max_new_tokens;      /* evaluation default */
     enum it_status (*open)(const struct it_task_source *source, struct it_problems *problems_out);
+    /* Optional, once for many records before they are graded: adds to them what a service alone can
+     * say (alpaca_eval: grading->judge's preference). Not called from several threads at once. */
+    enum it_status (*prepare)(const struct it_grading *grading, json_t *const *records, size_t n);
     /* `fields` is a record as `grade` reads it: completion, gold, and the task's own fields.
      * `where` ("FILE:LINE") begins an error. Called from several threads at once. */
     enum it_status (*grade)(const struct it_grading *grading, const json_t *fields,

@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Laws that every device keeps when it is asked to be exact, on the reference and on the cpu
- * backend, in f32 and bf16. "Equal" is equal to the bit unless a bound is given. */
+/* Laws that every device keeps when it is asked to be exact, in f32 and bf16: on the reference and
+ * on the cpu backend, or, compiled with LAWS_DEVICE, on that one. "Equal" is equal to the bit
+ * unless a bound is given. */
 #include "tests/box.h"
+#ifdef LAWS_CUDA_ON_HOST
+#    define LAWS_DEVICE "cuda-on-host"
+#    include "tests/cuda_device.h"
+#endif
 
 static const struct {
     const char *device;
     enum it_dtype dtype;
-} ways[] = {{"reference", IT_F32}, {"reference", IT_BF16}, {"cpu", IT_F32}, {"cpu", IT_BF16}};
+} ways[] = {
+#ifdef LAWS_DEVICE
+    {LAWS_DEVICE, IT_F32}, {LAWS_DEVICE, IT_BF16},
+#else
+    {"reference", IT_F32}, {"reference", IT_BF16}, {"cpu", IT_F32}, {"cpu", IT_BF16},
+#endif
+};
 
 static enum it_dtype dtype;
 
@@ -433,6 +444,16 @@ int main(void)
     Suite *suite = suite_create("laws");
     TCase *tests = tcase_create("laws");
     int count = box_has("cpu") ? 4 : 2;
+#ifdef LAWS_CUDA_ON_HOST
+    if (it_backend_register(&cuda_on_host_backend) != IT_OK) { return 1; }
+#endif
+#ifdef LAWS_DEVICE
+    struct it_device *device = NULL;
+    if (it_device_open(LAWS_DEVICE, NULL, &device) != IT_OK) { return 77; }
+    it_device_close(device);
+    count = 2;
+    setenv("CK_FORK", "no", 1); /* drivers do not survive a fork */
+#endif
     tcase_set_timeout(tests, 30);
     tcase_add_loop_test(tests, turning_back_undoes_turning, 0, count);
     tcase_add_loop_test(tests, turning_is_relative, 0, count);

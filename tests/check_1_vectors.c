@@ -157,35 +157,6 @@ START_TEST(round_trips)
 }
 END_TEST
 
-static void copy_template(const char *name)
-{
-    char *from = data_path(name);
-    ck_assert_int_eq(it_file_copy(from, scratch_path("chat_template.jinja")), IT_OK);
-    it_free(from);
-}
-
-START_TEST(real_chat_templates)
-{
-    const char *helpful = "You are a helpful assistant.";
-    const char *qwen = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-    struct it_chat_template template = {NULL};
-    char *folder = data_path("tokenizers/qwen2.5");
-    ck_assert_int_eq(it_chat_template_open(folder, &template), IT_OK);
-    ck_assert_str_eq(template.default_system, helpful);
-    it_free(folder);
-    copy_template("tokenizers/qwen2.5/chat_template_base.jinja");
-    ck_assert_int_eq(it_chat_template_open(scratch, &template), IT_OK);
-    ck_assert_str_eq(template.default_system, helpful);
-    copy_template("tokenizers/qwen2.5/chat_template_instruct.jinja");
-    ck_assert_int_eq(it_chat_template_open(scratch, &template), IT_OK);
-    ck_assert_str_eq(template.default_system, qwen);
-    copy_template("tokenizers/qwen3/chat_template.jinja");
-    ck_assert_fails(it_chat_template_open(scratch, &template), IT_UNSUPPORTED, "Qwen3");
-    copy_template("tokenizers/llama3/chat_template_llama-3.1-8b-instruct.jinja");
-    ck_assert_fails(it_chat_template_open(scratch, &template), IT_UNSUPPORTED, "Llama 3");
-}
-END_TEST
-
 int main(void)
 {
     data = getenv("INTUITOR_DATA");
@@ -200,7 +171,6 @@ int main(void)
     tcase_add_test(tests, llama3);
     tcase_add_test(tests, olmo2);
     tcase_add_test(tests, round_trips);
-    tcase_add_test(tests, real_chat_templates);
     suite_add_tcase(suite, tests);
     return scratch_run(suite);
 }

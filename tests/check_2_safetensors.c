@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The safetensors format: what is written reads back, and no broken file gets through. */
+#include "core/base/sha256.h"
 #include "core/nn/safetensors.h"
 #include "tests/scratch.h"
 
@@ -144,6 +145,46 @@ START_TEST(shards_are_one_file)
     ck_assert_uint_eq(it_safetensors_find(&file, "a")->size, 8);
     ck_assert_uint_eq(it_safetensors_find(&file, "b")->size, 1);
     it_safetensors_close(&file);
+}
+END_TEST
+
+START_TEST(sums_are_checked)
+{
+    struct it_safetensors file;
+    struct it_str sums = {0};
+    char hash[IT_SHA256_TEXT];
+    const char *path = make_file("model.safetensors", "{" A8 "}", 8);
+    ck_assert_int_eq(it_sha256_file(path, hash), IT_OK);
+    it_str_printf(&sums, "%064d  other.safetensors\n\n%s *./model.safetensors\r\n", 0, hash);
+    scratch_text("SHA256SUMS", it_str_c(&sums));
+    ck_assert_int_eq(it_safetensors_open_folder(scratch, "model", &file), IT_OK);
+    it_safetensors_close(&file);
+    hash[0] = hash[0] == 'f' ? '0' : 'f';
+    it_str_clear(&sums);
+    it_str_printf(&sums, "%s  model.safetensors", hash); /* no line end */
+    scratch_text("SHA256SUMS", it_str_c(&sums));
+    ck_assert_fails(it_safetensors_open_folder(scratch, "model", &file), IT_INVALID,
+                    "model.safetensors: SHA-256 is ");
+    ck_assert_ptr_nonnull(strstr(it_str_c(&spoken), hash));
+    scratch_text("SHA256SUMS", "\n0123  model.safetensors\n");
+    ck_assert_fails(it_safetensors_open_folder(scratch, "model", &file), IT_INVALID,
+                    "SHA256SUMS:2: expected 64 hexadecimal digits and a file name");
+    it_str_free(&sums);
+}
+END_TEST
+
+START_TEST(sums_of_shards_are_checked)
+{
+    struct it_safetensors file;
+    struct it_str sums = {0};
+    make_file("model-00001-of-00001.safetensors", "{" A8 "}", 8);
+    scratch_text("model.safetensors.index.json",
+                 "{\"weight_map\": {\"a\": \"model-00001-of-00001.safetensors\"}}");
+    it_str_printf(&sums, "%064d  model-00001-of-00001.safetensors\n", 0);
+    scratch_text("SHA256SUMS", it_str_c(&sums));
+    ck_assert_fails(it_safetensors_open_folder(scratch, "model", &file), IT_INVALID,
+                    "model-00001-of-00001.safetensors: SHA-256 is ");
+    it_str_free(&sums);
 }
 END_TEST
 
@@ -295,6 +336,8 @@ int main(void)
     tcase_add_loop_test(tests, a_broken_file_is_named, 0, N_BROKEN);
     tcase_add_test(tests, a_header_longer_than_the_file_is_refused);
     tcase_add_test(tests, shards_are_one_file);
+    tcase_add_test(tests, sums_are_checked);
+    tcase_add_test(tests, sums_of_shards_are_checked);
     tcase_add_test(tests, a_broken_index_is_named);
     tcase_add_test(tests, what_is_written_reads_back);
     tcase_add_test(tests, an_unfinished_file_leaves_nothing);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Models against what transformers computed: scripts/golden_qwen2.py makes the folders. */
+/* Models against what transformers computed: scripts/golden_models.py makes the folders. */
 #include <math.h>
 
 #include "core/base/json.h"
@@ -7,13 +7,22 @@
 #include "models/internal.h"
 #include "tests/scratch.h"
 
-static const char *const folders[] = {"qwen2-tied", "qwen2-untied"};
-static const struct {
+static const char *const folders[] = {
+    "llama-tied",   "llama-untied", "mistral-tied", "mistral-untied", "olmo2-tied",
+    "olmo2-untied", "qwen2-tied",   "qwen2-untied", "qwen3-tied",     "qwen3-untied"};
+enum { N_FOLDERS = sizeof folders / sizeof folders[0], MAX_TOKENS = 64 };
+
+/* The reference in both types, then every backend that was built. */
+struct place {
     const char *device;
     enum it_dtype dtype;
-} places[] = {{"reference", IT_F64}, {"reference", IT_F32}, {"cpu", IT_F32}};
-
-enum { N_FOLDERS = 2, N_PLACES = 3, MAX_TOKENS = 64 };
+};
+static struct place place_at(int index)
+{
+    if (index < 2) { return (struct place){"reference", index == 0 ? IT_F64 : IT_F32}; }
+    const struct it_backend *backend = it_backend_at((size_t)index - 2);
+    return (struct place){backend ? it_backend_name(backend) : NULL, IT_F32};
+}
 
 /* All that one comparison needs: the sequences as one pack, one prediction for each token but each
  * sequence's last. */
@@ -72,7 +81,7 @@ static void read_sequences(struct golden *g)
 static bool golden_open(struct golden *g, int folder, int place, enum it_checkpoint checkpoint)
 {
     struct it_device_options device = {.exact = true};
-    enum it_status status = it_device_open(places[place].device, &device, &g->device);
+    enum it_status status = it_device_open(place_at(place).device, &device, &g->device);
     if (status == IT_NOT_FOUND) { return false; }
     ck_assert_int_eq(status, IT_OK);
     g->folder = golden_path(folders[folder], NULL);
@@ -80,7 +89,7 @@ static bool golden_open(struct golden *g, int folder, int place, enum it_checkpo
     ck_assert_int_eq(it_json_read(path, &g->root), IT_OK);
     it_free(path);
     read_sequences(g);
-    struct it_model_options how = {.device = g->device, .dtype = places[place].dtype};
+    struct it_model_options how = {.device = g->device, .dtype = place_at(place).dtype};
     ck_assert_int_eq(it_model_open(g->folder, &how, &g->model), IT_OK);
     struct it_tape_options options = {.max_tokens = MAX_TOKENS,
                                       .max_segments = 4,
@@ -245,14 +254,48 @@ START_TEST(gradients_with_checkpoints)
 }
 END_TEST
 
+/* The frequencies of published shapes, read from the fields that config.json has. torch raises to a
+ * power to within one unit in the last place, which is the tolerance. */
+START_TEST(rotary_frequencies)
+{
+    char *path = golden_path("rope.json", NULL);
+    json_t *list = NULL;
+    ck_assert_int_eq(it_json_read(path, &list), IT_OK);
+    ck_assert_uint_ge(json_array_size(list), 8);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const json_t *expected = json_object_get(entry, "frequencies");
+        struct it_model_config c = {.max_positions = 131072};
+        float found[64];
+        size_t exact = 0, n = json_array_size(expected);
+        c.head_dim = json_integer_value(json_object_get(entry, "head_dim"));
+        c.rope_theta = json_real_value(json_object_get(entry, "rope_theta"));
+        ck_assert_int_eq(it_rope_read(entry, path, &c), IT_OK);
+        ck_assert_uint_eq(n, (size_t)c.head_dim / 2);
+        it_rope_frequencies(&c, found);
+        for (size_t j = 0; j < n; j++) {
+            double value = json_real_value(json_array_get(expected, j));
+            ck_assert_double_eq_tol((double)found[j], value, 1.2e-7 * value);
+            exact += (double)found[j] == value;
+        }
+        ck_assert_uint_ge(exact, n - 2);
+    }
+    json_decref(list);
+    it_free(path);
+}
+END_TEST
+
 int main(void)
 {
+    int n = 0;
+    while (place_at(n).device) { n++; }
     Suite *suite = suite_create("golden");
-    TCase *tests = tcase_create("qwen2");
-    tcase_add_loop_test(tests, statistics, 0, N_FOLDERS * N_PLACES);
-    tcase_add_loop_test(tests, logits, 0, N_FOLDERS * N_PLACES);
-    tcase_add_loop_test(tests, gradients, 0, N_FOLDERS * N_PLACES);
-    tcase_add_loop_test(tests, gradients_with_checkpoints, 0, N_FOLDERS * N_PLACES);
+    TCase *tests = tcase_create("golden");
+    tcase_add_test(tests, rotary_frequencies);
+    tcase_add_loop_test(tests, statistics, 0, N_FOLDERS * n);
+    tcase_add_loop_test(tests, logits, 0, N_FOLDERS * n);
+    tcase_add_loop_test(tests, gradients, 0, N_FOLDERS * n);
+    tcase_add_loop_test(tests, gradients_with_checkpoints, 0, N_FOLDERS * n);
     suite_add_tcase(suite, tests);
     return scratch_run(suite);
 }

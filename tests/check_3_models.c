@@ -105,6 +105,7 @@ START_TEST(a_saved_model_opens_again_to_the_bit)
     bool sharded = it_path_exists(scratch_path("a/model.safetensors.index.json"));
     ck_assert_int_eq(sharded, trips[_i].shard_bytes != 0);
     /* over what is there, in one file: no stale shard stays */
+    scratch_text("a/SHA256SUMS", "stale\n");
     save_as(b, scratch_path("a"), 0, IT_NONE);
     ck_assert_uint_eq(count_files(scratch_path("a")), 3);
     save_as(b, scratch_path("a"), 900, IT_NONE);
@@ -112,6 +113,46 @@ START_TEST(a_saved_model_opens_again_to_the_bit)
     struct it_model *c = open_as(scratch_path("a"), trips[_i].dtype);
     ck_assert_same_weights(a->net, c->net);
     it_model_close(c);
+    it_model_close(b);
+    it_model_close(a);
+}
+END_TEST
+
+/* Of every architecture, all that its configuration says included. */
+START_TEST(every_architecture_is_saved_as_it_is)
+{
+    static const char *const scalings[] = {
+        "null", "{\"rope_type\": \"linear\", \"factor\": 2.5}",
+        ("{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0,"
+         " \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8}")};
+    const struct it_arch *arch = it_arch_at((size_t)_i / 3);
+    json_t *config = json_loads(tiny_config, 0, NULL);
+    json_object_set_new(config, "model_type", json_string(arch->model_type));
+    json_object_set_new(config, "architectures", json_pack("[s]", arch->class_name));
+    json_object_set_new(config, "head_dim", json_integer(4 + 2 * (_i % 2)));
+    json_object_set_new(config, "rope_scaling",
+                        json_loads(scalings[_i % 3], JSON_DECODE_ANY, NULL));
+    json_object_set_new(config, "sliding_window", _i % 2 ? json_null() : json_integer(12));
+    ck_assert_int_eq(it_json_write(scratch_path("config.json"), config), IT_OK);
+    json_decref(config);
+    struct it_model *a = random_model(scratch, IT_F32, 8);
+    save_as(a, scratch_path("m"), 0, IT_NONE);
+    struct it_model *b = open_as(scratch_path("m"), IT_F32);
+    ck_assert_same_weights(a->net, b->net);
+    const struct it_model_config *c = &a->net->config, *d = &b->net->config;
+    ck_assert_ptr_eq(a->net->arch, b->net->arch);
+    ck_assert_int_eq(c->head_dim, d->head_dim);
+    ck_assert_int_eq(c->window, d->window);
+    ck_assert_int_eq(c->rope.kind, _i % 3);
+    ck_assert_int_eq(c->rope.kind, d->rope.kind);
+    ck_assert_double_eq(c->rope.factor, d->rope.factor);
+    ck_assert_double_eq(c->rope.low, d->rope.low);
+    ck_assert_double_eq(c->rope.high, d->rope.high);
+    ck_assert_int_eq(c->rope.original, d->rope.original);
+    struct it_weights reference;
+    ck_assert_int_eq(it_weights_open(a->net, "reference", IT_NONE, NULL, &reference), IT_OK);
+    ck_assert_int_eq(it_weights_load(a->net, scratch_path("m"), &reference), IT_OK);
+    it_weights_close(&reference);
     it_model_close(b);
     it_model_close(a);
 }
@@ -272,6 +313,9 @@ START_TEST(tensors_that_do_not_fit_are_named)
     write_tensors(m, path, NULL, q, IT_I32, 0, NULL);
     ck_assert_fails(open_status(scratch), IT_INVALID,
                     "tensor \"model.layers.1.self_attn.q_proj.bias\": dtype I32; weights are");
+    write_tensors(m, path, NULL, q, IT_F64, 0, NULL);
+    ck_assert_fails(open_status(scratch), IT_INVALID,
+                    "tensor \"model.layers.1.self_attn.q_proj.bias\": dtype F64; weights are");
     write_tensors(m, path, NULL, NULL, IT_F32, 0, "model.layers.2.mlp.up_proj.weight");
     ck_assert_fails(open_status(scratch), IT_INVALID,
                     "\"model.layers.2.mlp.up_proj.weight\": not part of a qwen2 of 2 layers");
@@ -405,8 +449,12 @@ START_TEST(end_tokens_come_together)
                                  "(5 in generation_config.json; 3 in config.json)"));
     ck_assert_int_eq(m->net->config.n_eos, 2);
     it_model_close(m);
-    scratch_text("generation_config.json", "{\"eos_token_id\": 500}");
-    ck_assert_fails(open_status(scratch), IT_INVALID, "generation_config.json: field");
+    scratch_text("generation_config.json", "{\"eos_token_id\": [500, -1, 4]}");
+    capture_begin();
+    m = random_model(scratch, IT_F32, 1);
+    ck_assert_ptr_nonnull(strstr(capture_end(), "500 is not an id of a vocabulary of"));
+    ck_assert_int_eq(m->net->config.n_eos, 2); /* 4 and 3: no sequence can reach the others */
+    it_model_close(m);
 }
 END_TEST
 
@@ -422,7 +470,8 @@ static void write_tokenizer(void)
 
 START_TEST(the_text_side_belongs_to_the_model)
 {
-    struct it_model_options how = {.device = device, .need_tokenizer = true, .random = true};
+    struct it_model_options how = {.device = device, .need_tokenizer = true, .random = true,
+                                   .chat = true};
     struct it_model *m = NULL;
     write_tokenizer();
     tiny_changed("config.json", "eos_token_id", "1");
@@ -431,18 +480,18 @@ START_TEST(the_text_side_belongs_to_the_model)
     ck_assert_ptr_nonnull(strstr(capture_end(), "(1 in config.json; 3 in tokenizer_config.json)"));
     ck_assert_int_eq(m->net->config.n_eos, 2);
     ck_assert_int_eq(it_tokenizer_size(m->tokenizer), 4);
-    ck_assert(m->has_chat);
+    ck_assert_ptr_nonnull(m->chat);
     save_as(m, scratch_path("m"), 0, IT_NONE);
     ck_assert_uint_eq(count_files(scratch_path("m")), 3 + 4); /* the text's files came along */
     it_model_close(m);
-    scratch_text("chat_template.jinja", "[INST] {{ messages[0].content }}");
+    scratch_text("chat_template.jinja", "[INST] {{ messages[0].content|nope }}");
     capture_begin();
-    ck_assert_int_eq(it_model_open(scratch, &how, &m), IT_OK); /* usable, only not for chat */
-    ck_assert_ptr_nonnull(strstr(capture_end(), "chat_template.jinja"));
-    ck_assert(!m->has_chat);
+    ck_assert_int_eq(it_model_open(scratch, &how, &m), IT_INVALID);
+    ck_assert_ptr_nonnull(strstr(capture_end(), "chat_template.jinja: chat template, line 1"));
+    how.chat = false; /* usable, only not for chat */
+    ck_assert_int_eq(it_model_open(scratch, &how, &m), IT_OK);
+    ck_assert_ptr_null(m->chat);
     it_model_close(m);
-    tiny_changed("config.json", "vocab_size", "3");
-    ck_assert_fails(it_model_open(scratch, &how, &m), IT_INVALID, "eos_token_id");
     json_t *config = json_loads(tiny_config, 0, NULL);
     json_object_set_new(config, "vocab_size", json_integer(3));
     json_object_del(config, "eos_token_id");
@@ -474,6 +523,9 @@ int main(void)
     TCase *tests = tcase_create("models");
     tcase_add_checked_fixture(tests, begin, end);
     tcase_add_loop_test(tests, a_saved_model_opens_again_to_the_bit, 0, N_TRIPS);
+    int n_archs = 0;
+    while (it_arch_at((size_t)n_archs)) { n_archs++; }
+    tcase_add_loop_test(tests, every_architecture_is_saved_as_it_is, 0, 3 * n_archs);
     tcase_add_test(tests, the_fused_slots_hold_the_rows_in_order);
     tcase_add_test(tests, types_are_converted);
     tcase_add_test(tests, half_precision_is_read_exactly);

@@ -18,6 +18,14 @@ static const struct {
     {"qwen2-untied", IT_F32, 0},
     {"qwen2-tied", IT_BF16, 0},
     {"qwen2-untied", IT_F32, 20000}, /* in several shards */
+    {"qwen3-tied", IT_F32, 0},
+    {"qwen3-untied", IT_BF16, 0},
+    {"llama-tied", IT_F32, 20000},
+    {"llama-untied", IT_F32, 0},
+    {"olmo2-tied", IT_BF16, 0},
+    {"olmo2-untied", IT_F32, 0},
+    {"mistral-tied", IT_F32, 0},
+    {"mistral-untied", IT_F32, 0},
 };
 
 static void save_again(const char *from, const char *to, enum it_dtype dtype, int64_t shard_bytes)

@@ -13,7 +13,7 @@
 static bool same(const char *profile, const char *gold, const char *pred)
 {
     struct it_verdict verdict;
-    it_answer_grade(profile, IT_GOLD_TEXT, gold, pred, &verdict);
+    it_answer_grade(profile, IT_GOLD_TEXT, NULL, gold, pred, &verdict);
     bool correct = verdict.correct;
     it_verdict_free(&verdict);
     return correct;
@@ -221,7 +221,7 @@ END_TEST
 static void check_found(const char *text, const char *answer)
 {
     struct it_verdict verdict;
-    it_answer_grade("math-verify", IT_GOLD_ANSWER, "0", text, &verdict);
+    it_answer_grade("math-verify", IT_GOLD_ANSWER, NULL, "0", text, &verdict);
     if (answer == NULL) {
         ck_assert_msg(verdict.extracted == NULL, "%s: %s", text, verdict.extracted);
     } else {
@@ -273,7 +273,7 @@ START_TEST(golds)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct it_verdict verdict;
-        it_answer_grade("math-verify", IT_GOLD_ANSWER, cases[i].gold, "\\boxed{3}", &verdict);
+        it_answer_grade("math-verify", IT_GOLD_ANSWER, NULL, cases[i].gold, "\\boxed{3}", &verdict);
         ck_assert_msg(verdict.gradable == cases[i].gradable, "%s", cases[i].gold);
         ck_assert(verdict.gradable || !verdict.correct);
         it_verdict_free(&verdict);

@@ -93,7 +93,7 @@ START_TEST(bad_data)
     const struct it_task_source none = {.data = NULL};
     ck_assert_fails(task("gsm8k")->open(&none, &problems), IT_NOT_FOUND, "INTUITOR_DATA");
     const struct it_task_source empty = {.data = scratch};
-    ck_assert_fails(task("math500")->open(&empty, &problems), IT_NOT_FOUND, "math500.jsonl");
+    ck_assert_fails(task("math500")->open(&empty, &problems), IT_NOT_FOUND, "no split \"math500\"");
     const struct it_task_source file = {.data = scratch_text("a.jsonl", "{\"problem\":3}\n")};
     ck_assert_fails(task("math")->open(&file, &problems), IT_INVALID, "a.jsonl:1: field");
     const struct it_task_source broken = {.data = scratch_text("b.jsonl", "{\"problem\":\n")};

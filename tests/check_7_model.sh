@@ -171,4 +171,52 @@ cmp -s "$folder/whole/arithmetic.jsonl" "$folder/torn/arithmetic.jsonl" &&
 expect 2 evaluate --out "$folder"
 has 'not of an evaluation' err
 
+# ---- several tasks in one run of the generator ----
+mkdir -p "$folder/data/gsm8k" "$folder/data/math"
+for i in 1 2 3 4 5 6; do
+    printf '{"question":"What is %s+1?","answer":"so\\n#### %s"}\n' $i $((i + 1))
+done > "$folder/data/gsm8k/test.jsonl"
+for i in 1 2 3 4; do
+    printf '{"problem":"Find %s.","answer":"%s","level":%s,"subject":"S"}\n' $i $i $((i % 2))
+done > "$folder/data/math/math500.jsonl"
+echo 'Say {question} now' > "$folder/wording"
+together() {
+    "$program" eval --model "$model" --data "$folder/data" -n 2 --temperature 1 "$@"
+}
+expect 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/all"
+[ "$(wc -l < "$folder/all/gsm8k.jsonl")" = 10 ] || fail "ten completions were expected"
+has '"sha256":' all/results.json
+has 'gsm8k/test.jsonl' all/results.json
+has '"level": {' all/results.json
+for task in gsm8k math500 arithmetic; do
+    expect 0 together --tasks $task --limit 5 --max-new-tokens 50 --out "$folder/alone-$task"
+    same "$folder/all/$task.jsonl" "$folder/alone-$task/$task.jsonl" \
+        "a completion of $task depends on the other tasks"
+    expect 0 "$program" grade --task $task --input "$folder/all/$task.jsonl" --k 1,2 --json
+    tr -d ' \n' < "$folder/all/results.json" > "$folder/flat"
+    for field in n correct accuracy stderr low pass@1 pass@2 avg@2 maj@2; do
+        value=$(grep -o "\"$field\":[^,}]*" "$folder/out" | head -n 1)
+        [ -n "$value" ] && grep -qF "$value" "$folder/flat" ||
+            fail "grade gives another $field of $task: $value"
+    done
+done
+# generated and not graded, as a kill in the grading leaves it; some graded records come twice
+mkdir "$folder/half"
+cp "$folder/all/settings.json" "$folder/half"
+for task in gsm8k math500 arithmetic; do
+    sed 's/,"extracted":.*/}/' "$folder/all/$task.jsonl" > "$folder/half/$task.jsonl"
+    head -n 3 "$folder/all/$task.jsonl" >> "$folder/half/$task.jsonl"
+done
+expect 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/half"
+for task in gsm8k math500 arithmetic; do
+    same "$folder/all/$task.jsonl" "$folder/half/$task.jsonl" "$task: other verdicts after a kill"
+done
+same "$folder/all/results.json" "$folder/half/results.json" "other results after a kill in grading"
+
+expect 0 together --tasks gsm8k --limit 2 --max-new-tokens 5 --prompt-template "$folder/wording" \
+    --system-prompt '' --out "$folder/worded"
+has '"prompt":"Say What is 1+1? now"' worded/gsm8k.jsonl
+expect 2 together --tasks gsm8k --prompt-template "$folder/none"
+expect 2 together --tasks gsm8k --prompt nosuchwording
+
 exit $failed

@@ -103,7 +103,7 @@ refused 'no prompt' generate --model "$model"
 refused 'not both' generate --model "$model" --prompts "$folder/in" x
 refused 'not a folder' generate --model "$folder/nowhere" x
 refused 'prompt 1: the prompt is empty' generate --model "$model" ''
-refused 'no ChatML' generate --model "$model" --chat x
+refused 'no chat template' generate --model "$model" --chat x
 refused 'temperature: expected' generate --model "$model" --temperature -1 x
 refused 'temperature: expected' generate --model "$model" --temperature nan x
 refused 'top-p: expected' generate --model "$model" --top-p 0 x

@@ -60,22 +60,34 @@ static inline enum it_status tiny_grade(const char *text, struct it_rl_grade *ou
     return IT_OK;
 }
 
-static inline enum it_status tiny_grade_train(void *context, const struct it_rl_prompt *prompt,
-                                              const char *text, struct it_rl_grade *out)
+static inline enum it_status tiny_grade_train(void *context,
+                                              const struct it_rl_prompt *const *prompt,
+                                              const char *const *text, int64_t n,
+                                              struct it_rl_grade *out)
 {
+    enum it_status status = IT_OK;
     (void)context;
     (void)prompt;
-    if (++tiny_graded == tiny.interrupt_at) { raise(SIGTERM); }
-    return tiny_grade(text, out);
+    for (int64_t i = 0; i < n && status == IT_OK; i++) {
+        if (++tiny_graded == tiny.interrupt_at) { raise(SIGTERM); }
+        status = tiny_grade(text[i], &out[i]);
+    }
+    return status;
 }
 
-static inline enum it_status tiny_grade_eval(void *context, const struct it_rl_prompt *prompt,
-                                             const char *text, struct it_rl_grade *out)
+static inline enum it_status tiny_grade_eval(void *context,
+                                             const struct it_rl_prompt *const *prompt,
+                                             const char *const *text, int64_t n,
+                                             struct it_rl_grade *out)
 {
+    enum it_status status = IT_OK;
     (void)context;
     (void)prompt;
-    if (++tiny_graded_eval == tiny.interrupt_eval_at) { raise(SIGTERM); }
-    return tiny_grade(text, out);
+    for (int64_t i = 0; i < n && status == IT_OK; i++) {
+        if (++tiny_graded_eval == tiny.interrupt_eval_at) { raise(SIGTERM); }
+        status = tiny_grade(text[i], &out[i]);
+    }
+    return status;
 }
 
 static inline bool tiny_equal(void *context, const char *a, const char *b)

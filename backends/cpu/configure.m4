@@ -9,7 +9,8 @@
 AC_DEFUN([IT_CPU_SET],
 [AC_CACHE_CHECK([whether $CC compiles for m4_tolower([$1])], [it_cv_cpu_$1],
   [it_cv_cpu_$1=no
-   AS_CASE([$host_cpu], [x86_64|amd64],
+   # parsers are fuzzed, not kernels: those would take minutes to instrument
+   AS_CASE([$host_cpu-$enable_fuzz], [x86_64-no|amd64-no],
      [it_saved_CFLAGS=$CFLAGS
       CFLAGS="$CFLAGS $2"
       AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]], [[$3]])],

@@ -60,4 +60,9 @@ tests_check_cuda_kernels_SOURCES = tests/check_cuda_kernels.c tests/parity.c tes
 tests_check_cuda_kernels_CPPFLAGS = $(AM_CPPFLAGS)
 tests_check_cuda_kernels_CXXFLAGS = -O2 -std=c++17 -Wno-unknown-pragmas
 tests_check_cuda_kernels_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_cuda_laws
+tests_check_cuda_laws_SOURCES = tests/check_1_laws.c tests/box.h $(CUDA_ON_HOST)
+tests_check_cuda_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_CUDA_ON_HOST
+tests_check_cuda_laws_CXXFLAGS = $(tests_check_cuda_kernels_CXXFLAGS)
+tests_check_cuda_laws_LDADD = $(TEST_LIBS)
 endif

@@ -166,9 +166,11 @@ static enum it_status rmsnorm(struct it_device *device, const struct it_args *ar
 
 /* ---- sums over rows ---- */
 
-/* Rows a chunk, so that the partial sums of all chunks fit the scratch. */
+/* Rows a chunk, so that the partial sums of all chunks fit the scratch. Exact sums have one chunk,
+ * which begins with what is there: a matrix summed in two calls then gives what one gives. */
 static int64_t chunk_rows(const struct it_cuda *cuda, int64_t rows, int64_t columns)
 {
+    if (cuda->exact) { return rows ? rows : 1; }
     int64_t fits = (int64_t)(cuda->scratch_bytes / sizeof(float)) / (columns ? columns : 1);
     int64_t chunk = CHUNK_ROWS;
     while (it_cuda_blocks(rows, chunk) > at_most(fits, GRID_Y) && chunk < rows) { chunk *= 2; }
@@ -191,6 +193,7 @@ static enum it_status rmsnorm_bwd(struct it_device *device, const struct it_args
     enum it_cuda_kernel dx, dw;
     int64_t rows = x->shape[0], columns = x->shape[1], chunk = chunk_rows(cuda, rows, columns);
     int64_t chunks = it_cuda_blocks(rows, chunk);
+    float *sums = it_cuda_at(&args->t[1]);
     if (!it_cuda_pick(x->dtype, IT_CUDA_rmsnorm_dx_f32, &dx) ||
         (size_t)columns * sizeof(float) > cuda->scratch_bytes) {
         return IT_UNSUPPORTED;
@@ -198,12 +201,13 @@ static enum it_status rmsnorm_bwd(struct it_device *device, const struct it_args
     it_cuda_pick(x->dtype, IT_CUDA_rmsnorm_dw_f32, &dw);
     struct it_cuda_norm p = {.y = it_cuda_view(&args->t[0]), .x = it_cuda_view(x),
                              .dy = it_cuda_view(&args->t[2]), .w = it_cuda_at(&args->t[4]),
-                             .rstd = it_cuda_at(&args->t[5]), .partial = cuda->scratch,
-                             .rows = rows, .columns = columns, .chunk = chunk};
+                             .rstd = it_cuda_at(&args->t[5]),
+                             .partial = cuda->exact ? sums : cuda->scratch, .rows = rows,
+                             .columns = columns, .chunk = chunk, .onto = cuda->exact};
     struct it_cuda_grid grid = {it_cuda_blocks(columns, THREADS), chunks, THREADS};
     IT_TRY(LAUNCH(device, dx, rows_grid(rows), p));
     IT_TRY(LAUNCH(device, dw, grid, p));
-    return add_partials(device, it_cuda_at(&args->t[1]), chunks, columns);
+    return cuda->exact ? IT_OK : add_partials(device, sums, chunks, columns);
 }
 
 static enum it_status sum_rows(struct it_device *device, const struct it_args *args)
@@ -217,11 +221,13 @@ static enum it_status sum_rows(struct it_device *device, const struct it_args *a
         (size_t)columns * sizeof(float) > cuda->scratch_bytes) {
         return IT_UNSUPPORTED;
     }
-    struct it_cuda_sum p = {.x = it_cuda_view(x), .partial = cuda->scratch, .rows = rows,
-                            .columns = columns, .chunk = chunk};
+    float *sums = it_cuda_at(y);
+    struct it_cuda_sum p = {.x = it_cuda_view(x), .partial = cuda->exact ? sums : cuda->scratch,
+                            .rows = rows, .columns = columns, .chunk = chunk,
+                            .onto = cuda->exact};
     struct it_cuda_grid grid = {it_cuda_blocks(columns, THREADS), chunks, THREADS};
     IT_TRY(LAUNCH(device, kernel, grid, p));
-    return add_partials(device, it_cuda_at(y), chunks, columns);
+    return cuda->exact ? IT_OK : add_partials(device, sums, chunks, columns);
 }
 
 static enum it_status sumsq(struct it_device *device, const struct it_args *args)

@@ -27,9 +27,10 @@ struct it_cuda_norm {
     struct it_cuda_view y, x, dy; /* y is dx going backward */
     const void *w;
     float *rstd, *dw;
-    float *partial; /* [chunks, columns] */
+    float *partial; /* [chunks, columns], or dw itself: then its one chunk is added onto it */
     long long rows, columns, chunk;
     float eps;
+    int onto;
 };
 
 struct it_cuda_rope {
@@ -79,6 +80,7 @@ struct it_cuda_sum {
     struct it_cuda_view x;
     float *y, *partial;
     long long rows, columns, chunk;
+    int onto; /* sum_rows: partial is y, and its one chunk is added onto it */
 };
 
 struct it_cuda_adamw {

@@ -158,3 +158,19 @@ enum it_status it_dir_remove(const char *path)
     }
     return error ? it_fail_errno(error, path, "remove this folder") : IT_OK;
 }
+
+char *it_cache_folder(const char *name)
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = {{"INTUITOR_CACHE", ""}, {"XDG_CACHE_HOME", "intuitor"},
+                  {"HOME", ".cache/intuitor"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *root = getenv(places[i].variable);
+        if (!root || root[0] != '/') { continue; } /* XDG: a relative path is to be ignored */
+        char *folder = it_path_join(root, places[i].below), *path = it_path_join(folder, name);
+        it_free(folder);
+        return path;
+    }
+    return NULL;
+}

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/inputs.h"
 #include "core/base/internal.h"
 #include "core/base/mem.h"
 
@@ -89,6 +90,7 @@ static enum it_status open_to_read(const char *path, int *fd_out, struct stat *i
         close(fd);
         return it_fail_errno(error, path, "read");
     }
+    it_inputs_note(path);
     *fd_out = fd;
     return IT_OK;
 }

@@ -17,6 +17,9 @@ char *it_path_join(const char *folder, const char *name);   /* the caller frees 
 const char *it_path_base(const char *path);                 /* points into path */
 enum it_status it_dir_make(const char *path);               /* with parents; existing is fine */
 enum it_status it_dir_remove(const char *path);             /* with contents; missing is fine */
+/* Where things that can be made again are kept: INTUITOR_CACHE, else XDG_CACHE_HOME/intuitor, else
+ * ~/.cache/intuitor; below it `name`. NULL where there is none of the three. The caller frees. */
+char *it_cache_folder(const char *name);
 enum it_status it_dir_list(const char *path, struct it_strs *names_out); /* sorted, no dots */
 
 /* The whole file, appended to `out`. */

@@ -24,7 +24,8 @@ struct it_http_request {
     const char *bearer;         /* token, sent to the first host only; NULL: none */
     const char *body;           /* NULL: none */
     size_t body_size;
-    int64_t from;               /* ask for the bytes from here on; 0: all */
+    int64_t from;               /* ask for the bytes from here on; 0: all. A server that sends the
+                                 * whole all the same (200): the first bytes are dropped here */
     bool follow;                /* follow redirects (https never to http) */
     double connect_s, stall_s;  /* give up after; 0: 20 and 60 seconds */
     double total_s;             /* 0: none */

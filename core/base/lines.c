@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/file.h"
+#include "core/base/inputs.h"
 #include "core/base/internal.h"
 #include "core/base/mem.h"
 
@@ -16,6 +17,7 @@ enum it_status it_lines_open(const char *path, size_t limit, struct it_lines *li
     if (!standard && it_path_is_dir(path)) { return it_fail_errno(EISDIR, path, "read"); }
     FILE *stream = standard ? stdin : fopen(path, "re");
     if (!stream) { return it_fail_errno(errno, path, "open"); }
+    if (!standard) { it_inputs_note(path); }
     *lines_out = (struct it_lines){
         .stream = stream,
         .path = it_strdup(standard ? "stdin" : path),

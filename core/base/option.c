@@ -25,6 +25,7 @@ static const struct {
     [IT_OPT_CHOICE] = {"choice", "one name"},
     [IT_OPT_STRINGS] = {"list of names", "a list of names"},
     [IT_OPT_REALS] = {"list of numbers", "a list of numbers"},
+    [IT_OPT_OBJECT] = {"map", "a map, or a JSON object in quotes"},
     [IT_OPT_IGNORED] = {"no effect", "anything"},
 };
 
@@ -208,6 +209,21 @@ static enum it_status set_list_text(const struct it_option *row, void *values, c
     return status;
 }
 
+static void set_string(char **string, const char *text)
+{
+    char *copy = it_strdup(text);
+    it_free(*string);
+    *string = copy;
+}
+
+static bool is_object(const char *text)
+{
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    bool found = json_is_object(value);
+    json_decref(value);
+    return found;
+}
+
 static enum it_status set_text(const struct it_option *row, void *values, const char *where,
                                const char *text)
 {
@@ -218,12 +234,11 @@ static enum it_status set_text(const struct it_option *row, void *values, const 
     case IT_OPT_INT: good = read_int(text, value); break;
     case IT_OPT_REAL: good = read_real(text, value); break;
     case IT_OPT_SIZE: good = it_size_from_text(text, value); break;
-    case IT_OPT_STRING: {
-        char **string = value, *copy = it_strdup(text);
-        it_free(*string);
-        *string = copy;
+    case IT_OPT_STRING: set_string(value, text); break;
+    case IT_OPT_OBJECT:
+        good = is_object(text);
+        if (good) { set_string(value, text); }
         break;
-    }
     case IT_OPT_CHOICE: return set_choice(row, value, where, text);
     case IT_OPT_STRINGS:
     case IT_OPT_REALS: return set_list_text(row, values, where, text);
@@ -296,7 +311,8 @@ static json_t *value_json(const struct it_option *row, const void *values)
     case IT_OPT_INT:
     case IT_OPT_SIZE: return json_integer(*(const int64_t *)value);
     case IT_OPT_REAL: return it_json_real(*(const double *)value);
-    case IT_OPT_STRING: return text_json(*(char *const *)value);
+    case IT_OPT_STRING:
+    case IT_OPT_OBJECT: return text_json(*(char *const *)value);
     case IT_OPT_CHOICE: return choice_json(row, *(const int *)value);
     case IT_OPT_STRINGS: return strings_json(value);
     case IT_OPT_REALS: return reals_json(value);
@@ -321,7 +337,7 @@ void it_options_free(const struct it_option_table *table, void *values)
 {
     for (size_t i = 0; i < table->n; i++) {
         const struct it_option *row = &table->row[i];
-        if (row->type == IT_OPT_STRING) {
+        if (row->type == IT_OPT_STRING || row->type == IT_OPT_OBJECT) {
             char **string = field(row, values);
             it_free(*string);
             *string = NULL;

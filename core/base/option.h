@@ -19,6 +19,7 @@ enum it_option_type {
     IT_OPT_CHOICE,  /* int: index into `choices`, "a|b|c" */
     IT_OPT_STRINGS, /* struct it_strs; a YAML list, or a,b,c on the command line */
     IT_OPT_REALS,   /* struct it_reals */
+    IT_OPT_OBJECT,  /* char *, owned: a JSON object, a YAML map; NULL when unset */
     IT_OPT_IGNORED  /* accepted, listed once as having no effect here */
 };
 
@@ -57,16 +58,15 @@ void it_options_free(const struct it_option_table *table, void *values);
 /* "name (type, default): doc" lines, for --help. */
 void it_options_help(const struct it_option_table *table, struct it_str *out);
 
-/* A YAML document of scalars, lists of scalars, and nested maps (reported without their content: an
- * error unless the row is IT_OPT_IGNORED), read through libyaml; `set` is called with FILE:LINE for
- * each top-level key. Anchors, aliases, tags, keys given twice and documents after the first are
+/* A YAML document of scalars, lists of scalars, and maps of anything (which become JSON), read
+ * through libyaml; `set` is called with FILE:LINE for each top-level key. Anchors, aliases, tags, keys given twice and documents after the first are
  * refused. What an item points to is valid during the call. */
 struct it_yaml_item {
     const char *where; /* "recipe.yaml:12" */
     const char *key;
     const char *scalar;          /* NULL for a list or a map */
     const struct it_strs *list;  /* NULL unless a list of scalars */
-    bool is_map;
+    const char *map;             /* NULL unless a map: its JSON text */
     bool is_null;                /* empty value, ~ or null: treated as unset */
 };
 enum it_status it_yaml_read(const char *path,

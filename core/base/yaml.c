@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Recipes: the part of YAML that a flat list of options needs, through libyaml's events. */
+#include <jansson.h>
 #include <string.h>
+#include <strings.h>
 #include <yaml.h>
 
 #include "core/base/internal.h"
+#include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/option.h"
 
@@ -74,25 +77,6 @@ static enum it_status next(struct reader *r)
     return cause ? fail_at(r, r->event.start_mark.line, cause) : IT_OK;
 }
 
-/* To the end of the map whose start is the current event. */
-static enum it_status skip_map(struct reader *r)
-{
-    for (int depth = 1; depth > 0;) {
-        IT_TRY(next(r));
-        switch (r->event.type) {
-        case YAML_MAPPING_START_EVENT:
-        case YAML_SEQUENCE_START_EVENT: depth++; break;
-        case YAML_MAPPING_END_EVENT:
-        case YAML_SEQUENCE_END_EVENT: depth--; break;
-        default: break;
-        }
-        if (depth > DEEPEST) {
-            return fail_at(r, r->event.start_mark.line, "nested too deep");
-        }
-    }
-    return IT_OK;
-}
-
 /* The scalars of the list whose start is the current event. */
 static enum it_status read_list(struct reader *r, struct it_strs *list)
 {
@@ -115,6 +99,88 @@ static bool is_null(const yaml_event_t *event)
         if (strcmp(nulls[i], (const char *)event->data.scalar.value) == 0) { return true; }
     }
     return false;
+}
+
+/* Words without quotes are what PyYAML takes them for, but that 1e3 is a number, as in JSON. */
+static json_t *plain_json(const char *text)
+{
+    static const struct {
+        const char *word;
+        bool value;
+    } words[] = {{"true", true}, {"yes", true}, {"on", true},
+                 {"false", false}, {"no", false}, {"off", false}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(words[i].word, text) == 0) { return json_boolean(words[i].value); }
+    }
+    json_t *number = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (json_is_number(number)) { return number; }
+    json_decref(number);
+    return it_json_text(text, strlen(text));
+}
+
+static json_t *scalar_json(const yaml_event_t *event)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    if (is_null(event)) { return json_null(); }
+    return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain_json(text)
+                                                               : it_json_text(text, strlen(text));
+}
+
+static enum it_status read_json(struct reader *r, int depth, json_t **value_out);
+
+/* The values of the list whose start is the current event. */
+static enum it_status fill_array(struct reader *r, int depth, json_t *array)
+{
+    for (;;) {
+        json_t *value;
+        IT_TRY(next(r));
+        if (r->event.type == YAML_SEQUENCE_END_EVENT) { return IT_OK; }
+        IT_TRY(read_json(r, depth, &value));
+        json_array_append_new(array, value);
+    }
+}
+
+/* The pairs of the map whose start is the current event. */
+static enum it_status fill_object(struct reader *r, int depth, json_t *object)
+{
+    for (;;) {
+        IT_TRY(next(r));
+        if (r->event.type == YAML_MAPPING_END_EVENT) { return IT_OK; }
+        size_t line = r->event.start_mark.line;
+        if (r->event.type != YAML_SCALAR_EVENT) {
+            return fail_at(r, line, "expected a key, found a list or a map");
+        }
+        char *key = it_strdup((const char *)r->event.data.scalar.value);
+        json_t *value = NULL;
+        enum it_status status = json_object_get(object, key)
+                                    ? it_fail(IT_INVALID, "%s:%zu: key \"%s\" is given twice",
+                                              r->path, line + 1, key)
+                                    : next(r);
+        if (status == IT_OK) { status = read_json(r, depth, &value); }
+        if (status == IT_OK) { json_object_set_new(object, key, value); }
+        it_free(key);
+        IT_TRY(status);
+    }
+}
+
+/* The value that begins with the current event, in JSON. */
+static enum it_status read_json(struct reader *r, int depth, json_t **value_out)
+{
+    if (r->event.type == YAML_SCALAR_EVENT) {
+        *value_out = scalar_json(&r->event);
+        return IT_OK;
+    }
+    if (depth == DEEPEST) { return fail_at(r, r->event.start_mark.line, "nested too deep"); }
+    bool is_map = r->event.type == YAML_MAPPING_START_EVENT;
+    json_t *value = is_map ? json_object() : json_array();
+    enum it_status status =
+        is_map ? fill_object(r, depth + 1, value) : fill_array(r, depth + 1, value);
+    if (status != IT_OK) {
+        json_decref(value);
+        return status;
+    }
+    *value_out = value;
+    return IT_OK;
 }
 
 /* The key in the current event, as a new string kept in r->keys. */
@@ -157,10 +223,16 @@ static enum it_status read_value(struct reader *r, struct it_yaml_item *item,
         if (status == IT_OK) { status = set(context, item); }
         it_strs_free(&list);
         return status;
-    default: /* a map: the grammar leaves nothing else */
-        IT_TRY(skip_map(r));
-        item->is_map = true;
-        return set(context, item);
+    default: { /* a map: the grammar leaves nothing else */
+        json_t *map;
+        IT_TRY(read_json(r, 0, &map));
+        char *text = it_json_dump(map);
+        item->map = text;
+        status = set(context, item);
+        it_free(text);
+        json_decref(map);
+        return status;
+    }
     }
 }
 

@@ -53,6 +53,7 @@ enum it_status it_head_open(const struct it_net *net, struct it_arena *arena, in
         IT_TRY(it_tensor2(arena, a, rows, 3, &h.coefs));
         IT_TRY(it_tensor2(arena, x, rows, c->hidden, &h.dnormed));
         IT_TRY(it_tensor2(arena, x, rows, c->hidden, &h.dhidden));
+        if (net->lora.r) { IT_TRY(it_tensor1(arena, a, c->hidden, &h.dnorm)); }
         h.dlogits = h.logits;
         if (x != a) { IT_TRY(it_tensor2(arena, x, rows, c->vocab, &h.dlogits)); }
     }
@@ -131,11 +132,18 @@ static enum it_status chunk_backward(struct it_head *head, const struct it_weigh
                               it_rows(head->stats, 0, n), it_rows(head->coefs, 0, n), head->temps,
                               stat_vocab));
     IT_TRY(it_matmul(dy, dlogits, head_weight(head, weights), absent, (struct it_matmul_how){0}));
-    IT_TRY(it_matmul(head_weight(head, grads), dlogits, y, absent,
-                     (struct it_matmul_how){.trans_a = true, .accumulate = true}));
-    IT_TRY(it_rmsnorm_bwd(dx, it_weight(grads, -1, IT_SLOT_FINAL_NORM), dy,
-                          it_rows(head->hidden, 0, n), it_weight(weights, -1, IT_SLOT_FINAL_NORM),
-                          it_rows(head->rstd, 0, n)));
+    struct it_tensor dw = head_weight(head, grads);
+    struct it_tensor dnorm = it_weight(grads, -1, IT_SLOT_FINAL_NORM);
+    if (dw.dtype != IT_NONE) {
+        IT_TRY(it_matmul(dw, dlogits, y, absent,
+                         (struct it_matmul_how){.trans_a = true, .accumulate = true}));
+    }
+    if (dnorm.dtype == IT_NONE) {
+        dnorm = head->dnorm;
+        IT_TRY(it_fill(it_reshape2(dnorm, 1, dnorm.shape[0]), 0.0));
+    }
+    IT_TRY(it_rmsnorm_bwd(dx, dnorm, dy, it_rows(head->hidden, 0, n),
+                          it_weight(weights, -1, IT_SLOT_FINAL_NORM), it_rows(head->rstd, 0, n)));
     return it_scatter_add_rows(dhidden, dx, it_rows(head->index, 0, n));
 }
 

@@ -7,7 +7,7 @@
 
 /* What the forward direction of a step leaves for the backward one; views into the arena. */
 struct it_saved {
-    struct it_tensor t[5];
+    struct it_tensor t[5]; /* a step says what they are where it writes them */
 };
 
 /* What flows from step to step. Backward, the same names carry gradients. */
@@ -15,6 +15,7 @@ struct it_flow {
     struct it_tensor x;        /* [tokens, hidden], or [tokens, heads*head_dim] after attention */
     struct it_tensor residual; /* [tokens, hidden] */
     struct it_tensor qkv;      /* [tokens, (heads + 2 kv_heads) head_dim] */
+    struct it_tensor q, k, v;  /* columns of qkv, until a norm gives q and k memory of their own */
 };
 
 enum it_pass_mode {
@@ -56,6 +57,14 @@ enum it_status it_pass_block(struct it_pass *pass, struct it_tensor x, struct it
 enum it_status it_pass_block_backward(struct it_pass *pass, struct it_tensor dx,
                                       const struct it_saved *saved);
 
+/* lora.c. y += scale (x A^T) B^T where the set has adapters of the slot; u, scale (x A^T), is for
+ * backward and absent where there are none. */
+enum it_status it_lora_forward(struct it_pass *pass, enum it_slot slot, struct it_tensor y,
+                               struct it_tensor x, struct it_tensor *u_out);
+/* Adds into dx and into the gradients of A and B. */
+enum it_status it_lora_backward(struct it_pass *pass, enum it_slot slot, struct it_tensor dx,
+                                struct it_tensor dy, struct it_tensor x, struct it_tensor u);
+
 /* ---- the head: final norm, logits of a few rows at a time, statistics ---- */
 
 struct it_head {
@@ -69,6 +78,7 @@ struct it_head {
     struct it_tensor temps;            /* a [2] */
     struct it_tensor dlogits;          /* x [rows, vocab]: the logits' own memory unless BF16 */
     struct it_tensor dnormed, dhidden; /* x [rows, hidden] */
+    struct it_tensor dnorm;            /* a [hidden]: of a final norm that is frozen, unread */
     void *scratch;                     /* host: rows * IT_STAT_COUNT reals */
 };
 int64_t it_head_default_rows(const struct it_net *net);

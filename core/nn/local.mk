@@ -3,12 +3,15 @@ libintuitor_la_SOURCES += \
 	core/nn/decode.c \
 	core/nn/head.c \
 	core/nn/internal.h \
+	core/nn/lora.c \
 	core/nn/net.c \
 	core/nn/nn.h \
 	core/nn/optimizer.c \
 	core/nn/pass.c \
+	core/nn/rope.c \
 	core/nn/safetensors.c \
 	core/nn/safetensors.h \
+	core/nn/safetensors_sums.c \
 	core/nn/safetensors_write.c \
 	core/nn/steps.c \
 	core/nn/tape.c \

@@ -25,6 +25,21 @@ static enum it_status positive(const char *where, const char *name, int64_t valu
                    (long long)most);
 }
 
+static enum it_status check_rope(const struct it_model_config *c, const char *where)
+{
+    const struct it_rope_scaling *r = &c->rope;
+    if (r->kind != IT_ROPE_DEFAULT && !(r->factor >= 1.0 && r->factor <= 1e6)) {
+        return it_fail(IT_INVALID, "%s: factor of the rotary scaling is %g; expected 1 to 1e6",
+                       where, r->factor);
+    }
+    if (r->kind != IT_ROPE_LLAMA3) { return IT_OK; }
+    if (!(r->low > 0.0) || !(r->high > r->low) || !(r->high <= 1e6)) {
+        return it_fail(IT_INVALID, "%s: low_freq_factor %g and high_freq_factor %g of the rotary "
+                       "scaling; expected 0 < low < high", where, r->low, r->high);
+    }
+    return positive(where, "original_max_position_embeddings", r->original, (int64_t)1 << 24);
+}
+
 enum it_status it_config_check(const struct it_model_config *c, const char *where)
 {
     const int64_t big = (int64_t)1 << 24;
@@ -49,7 +64,7 @@ enum it_status it_config_check(const struct it_model_config *c, const char *wher
         return it_fail(IT_INVALID, "%s: rms_norm_eps and rope_theta must be above 0, "
                        "initializer_range not below", where);
     }
-    return IT_OK;
+    return check_rope(c, where);
 }
 
 int64_t it_dim_size(const struct it_model_config *c, enum it_dim dim)
@@ -68,30 +83,31 @@ int64_t it_dim_size(const struct it_model_config *c, enum it_dim dim)
     return 0;
 }
 
-/* cos and sin of position * theta^(-2j/d), with the roundings that transformers makes: inverse
- * frequencies and angles are f32, so that long positions agree with models trained there. */
+/* cos and sin of the angles. These are f32 products, as in transformers, so that long positions
+ * agree with models trained there. */
 static enum it_status rope_table(struct it_net *net)
 {
     const struct it_model_config *c = &net->config;
     int64_t half = c->head_dim / 2, width = c->head_dim;
     double *row = it_alloc((size_t)width * sizeof *row);
     float *narrow = it_alloc((size_t)width * sizeof *narrow);
+    float *frequency = it_alloc((size_t)half * sizeof *frequency);
+    bool wide = net->rope.dtype == IT_F64;
     enum it_status status = IT_OK;
+    it_rope_frequencies(c, frequency);
     for (int64_t p = 0; p < net->positions && status == IT_OK; p++) {
         for (int64_t j = 0; j < half; j++) {
-            double power = 2.0 * (double)j / (double)c->head_dim;
-            float inverse = (float)(1.0 / pow(c->rope_theta, power));
-            float angle = (float)p * inverse;
+            float angle = (float)p * frequency[j];
             row[j] = cos((double)angle);
             row[half + j] = sin((double)angle);
             narrow[j] = (float)row[j];
             narrow[half + j] = (float)row[half + j];
         }
-        bool wide = net->rope.dtype == IT_F64;
         status = it_upload(it_rows(net->rope, p, 1), wide ? (void *)row : (void *)narrow);
     }
     it_free(row);
     it_free(narrow);
+    it_free(frequency);
     return status;
 }
 
@@ -108,6 +124,22 @@ static enum it_status constants(struct it_net *net, bool measure)
     return measure ? IT_OK : rope_table(net);
 }
 
+/* `asked` 0: as many as the model is made for, within reason. */
+static enum it_status choose_positions(const struct it_model_config *c, int64_t asked,
+                                       int64_t *positions_out)
+{
+    int64_t most = c->max_positions < 4096 ? c->max_positions : 4096;
+    if (c->window > 0 && asked > c->window) {
+        return it_fail(IT_INVALID, "model: sliding_window %lld is shorter than a sequence of %lld; "
+                       "attention is to all earlier tokens here: keep prompts and completions "
+                       "within %lld tokens", (long long)c->window, (long long)asked,
+                       (long long)c->window);
+    }
+    if (c->window > 0 && most > c->window) { most = c->window; }
+    *positions_out = asked ? asked : most;
+    return IT_OK;
+}
+
 enum it_status it_net_open(struct it_device *device, const struct it_arch *arch,
                            const struct it_model_config *config,
                            const struct it_net_options *options, struct it_net **net_out)
@@ -119,10 +151,7 @@ enum it_status it_net_open(struct it_device *device, const struct it_arch *arch,
     net->arch = arch;
     net->dtype = options->dtype;
     IT_TRY_GOTO(status, fail, it_config_copy(config, &net->config));
-    net->positions = options->positions;
-    if (!net->positions) {
-        net->positions = config->max_positions < 4096 ? config->max_positions : 4096;
-    }
+    IT_TRY_GOTO(status, fail, choose_positions(config, options->positions, &net->positions));
     IT_TRY_GOTO(status, fail, constants(net, options->measure));
     if (options->measure) {
         IT_TRY_GOTO(status, fail, it_arena_measure(device, "weights", &views));
@@ -141,6 +170,7 @@ void it_net_close(struct it_net *net)
 {
     if (!net) { return; }
     it_weights_close(&net->weights);
+    it_arena_close(net->adapters);
     it_arena_close(net->constants);
     it_config_free(&net->config);
     it_free(net);

@@ -18,12 +18,24 @@
 
 enum { IT_MAX_EOS = 8 };
 
+/* How the rotary frequencies follow from rope_theta: rope_type of config.json. */
+enum it_rope_kind { IT_ROPE_DEFAULT, IT_ROPE_LINEAR, IT_ROPE_LLAMA3 };
+struct it_rope_scaling {
+    enum it_rope_kind kind;
+    double factor;    /* linear, llama3: frequencies are divided by it ... */
+    double low, high; /* llama3: ... where fewer than `low` turns fit in `original` positions, and
+                         kept where more than `high` do; a blend between */
+    int64_t original; /* positions the unscaled model was trained for */
+};
+
 struct it_model_config {
     char *model_type; /* "qwen2"; owned */
     int64_t vocab;    /* rows of the embedding and the head, padding included */
     int64_t hidden, layers, heads, kv_heads, head_dim, ff;
     int64_t max_positions;
+    int64_t window; /* keys a query sees, itself included (sliding attention); 0: all before it */
     double rms_eps, rope_theta;
+    struct it_rope_scaling rope;
     double init_range;       /* standard deviation of random weights */
     bool tied;               /* the head is the embedding */
     int32_t eos[IT_MAX_EOS]; /* stop ids of generation_config, config and tokenizer together */
@@ -37,10 +49,10 @@ enum it_slot {
     IT_SLOT_NORM1,    /* [hidden] before (or after) attention */
     IT_SLOT_QKV,      /* [(heads + 2 kv_heads) head_dim, hidden]: q rows, then k, then v */
     IT_SLOT_QKV_BIAS, /* [(heads + 2 kv_heads) head_dim] */
-    IT_SLOT_QNORM,
-    IT_SLOT_KNORM,
+    IT_SLOT_QNORM,    /* [head_dim]: each head by itself, or [heads head_dim]: all as one row */
+    IT_SLOT_KNORM,    /* [head_dim] or [kv_heads head_dim] */
     IT_SLOT_OUT,     /* [hidden, heads head_dim] */
-    IT_SLOT_NORM2,   /* [hidden] */
+    IT_SLOT_NORM2,   /* [hidden] before (or after) the feed-forward */
     IT_SLOT_GATE_UP, /* [2 ff, hidden]: gate rows, then up */
     IT_SLOT_DOWN,    /* [hidden, ff] */
     IT_LAYER_SLOTS,
@@ -68,7 +80,8 @@ enum it_weight_flag {
     IT_WEIGHT_DECAY = 1 << 0, /* weight decay applies */
     IT_WEIGHT_NORM = 1 << 1,  /* starts at one, not random */
     IT_WEIGHT_BIAS = 1 << 2,  /* starts at zero */
-    IT_WEIGHT_UNTIED = 1 << 3 /* exists only when the head is not tied */
+    IT_WEIGHT_UNTIED = 1 << 3, /* exists only when the head is not tied */
+    IT_WEIGHT_FROZEN = 1 << 4  /* has adapters beside it: never written, memory of the net's */
 };
 
 /* A tensor of the model: the shape of a slot. */
@@ -93,6 +106,7 @@ enum it_step_kind {
     IT_STEP_BRANCH, /* remember x as the residual */
     IT_STEP_NORM,
     IT_STEP_QKV,
+    IT_STEP_QKNORM, /* of queries and keys; a head or all heads at once, as the slots are sized */
     IT_STEP_ROPE,
     IT_STEP_ATTN,
     IT_STEP_OUT,
@@ -133,7 +147,17 @@ struct it_weights {
     struct it_arena *arena; /* owned when `owned` */
     bool owned;
     struct it_weight *item; /* [n]; layer l's slot s is item[l * IT_LAYER_SLOTS + s] */
+    int n_base;             /* items of the model itself; adapters follow, where there are any */
     int n;
+};
+
+/* Low-rank adapters (LoRA, arXiv 2106.09685): a matrix W [out, in] of the file is used as
+ * W + scale * B A with A [r, in], B [out, r]. A and B are trained, all else is frozen. */
+struct it_lora {
+    int64_t r;        /* rank; 0: no adapters, all weights are trained */
+    double alpha;     /* scale = alpha / r */
+    bool rslora;      /* scale = alpha / sqrt(r) (arXiv 2312.03732) */
+    uint64_t modules; /* bit i: row i of arch->names has an adapter */
 };
 
 struct it_net {
@@ -145,10 +169,13 @@ struct it_net {
     struct it_tensor rope;     /* [positions, head_dim]: cos, then sin */
     int64_t positions;         /* the longest sequence */
     struct it_weights weights; /* the policy: one copy, sampled from and trained in place */
+    struct it_lora lora;
+    struct it_arena *adapters; /* of the policy's A and B; NULL: none */
 };
 
 /* Weights are allocated, contents undefined: load or initialise next. `positions` bounds the length
- * of any sequence (0: the configuration's max_positions, at most 4096 then). With `measure`,
+ * of any sequence (0: the configuration's max_positions, at most 4096 and the window then; more
+ * than the window is refused, since attention here is to all earlier tokens). With `measure`,
  * weights are measuring views: the net can be planned with, not run. The configuration is copied.
  * */
 struct it_net_options {
@@ -161,24 +188,62 @@ enum it_status it_net_open(struct it_device *device, const struct it_arch *arch,
                            const struct it_net_options *options, struct it_net **net_out);
 void it_net_close(struct it_net *net);
 int64_t it_net_parameters(const struct it_net *net);
+/* The angle that one position turns each of a head's head_dim / 2 pairs by. */
+void it_rope_frequencies(const struct it_model_config *config, float *frequencies_out);
 enum it_status it_config_copy(const struct it_model_config *from, struct it_model_config *to_out);
 void it_config_free(struct it_model_config *config);
 /* What the math requires (positive sizes, heads divisible, even head_dim ...); IT_INVALID says
  * what is wrong, beginning with `where`. */
 enum it_status it_config_check(const struct it_model_config *config, const char *where);
 
-/* A set like the net's. arena NULL: an arena of its own. dtype NONE: the net's. */
+/* A set of what is trained, as gradients and moments are: all tensors, or with adapters theirs
+ * alone. Contents are undefined. arena NULL: an arena of its own. dtype NONE: the net's. */
 enum it_status it_weights_open(const struct it_net *net, const char *label, enum it_dtype dtype,
                                struct it_arena *arena, struct it_weights *weights_out);
 void it_weights_close(struct it_weights *weights);
 int64_t it_weights_bytes(const struct it_net *net, enum it_dtype dtype);
 struct it_tensor it_weight(const struct it_weights *weights, int layer, enum it_slot slot);
+/* Another model: the net's weights as they are now. Frozen tensors are the net's own memory,
+ * trained ones are copied. `adapted` false: the model without adapters, which costs nothing. */
+enum it_status it_weights_fork(const struct it_net *net, const char *label, bool adapted,
+                               struct it_weights *weights_out);
+/* Trained tensors; frozen ones are the same memory. */
 enum it_status it_weights_copy(struct it_weights *to, const struct it_weights *from);
 enum it_status it_weights_fill(struct it_weights *weights, double value);
 /* N(0, init_range), norms one, biases zero; the numbers depend on seed, slot and layer only. */
 enum it_status it_weights_init(const struct it_net *net, struct it_weights *weights, uint64_t seed);
 /* reference <- mix * policy + (1 - mix) * reference (TR-DPO; mix 1 copies) */
 enum it_status it_weights_mix(struct it_weights *to, double mix, const struct it_weights *from);
+
+/* ---- adapters: lora.c ---- */
+
+enum { IT_LORA_SLOTS = 4, IT_LORA_PARTS = 8 };
+extern const enum it_slot it_lora_slots[IT_LORA_SLOTS]; /* those that can have adapters */
+
+/* A module's share of the tensors of its slot: A [parts * r, in] and B [rows of them all, r]. */
+struct it_lora_part {
+    int name;      /* row of arch->names */
+    int64_t index; /* rows [index * r, (index + 1) * r) of A */
+    int64_t b;     /* its first row of B ... */
+    int64_t first; /* ... and of the slot */
+    int64_t rows;
+};
+int it_lora_parts(const struct it_net *net, enum it_slot slot,
+                  struct it_lora_part parts_out[IT_LORA_PARTS]);
+/* The stacked A and B of a slot; absent where there are none. */
+struct it_lora_pair {
+    struct it_tensor a, b;
+};
+struct it_lora_pair it_lora_pair(const struct it_weights *weights, int layer, enum it_slot slot);
+
+/* Gives the net adapters, contents undefined; from here the rest is frozen. IT_INVALID, beginning
+ * with `where`, for a rank or a scale that makes no sense, or no module. */
+enum it_status it_lora_open(struct it_net *net, const struct it_lora *lora, const char *where);
+/* A from U(-1/sqrt(in), 1/sqrt(in)), B zero: the model computes what it did without. */
+enum it_status it_lora_init(struct it_net *net, uint64_t seed);
+/* W += scale * B A, and the adapters are gone. */
+enum it_status it_lora_merge(struct it_net *net);
+int64_t it_lora_parameters(const struct it_net *net); /* trained ones */
 
 /* ---- a packed batch, on the host ---- */
 

@@ -101,7 +101,7 @@ enum it_status it_optimizer_step(struct it_optimizer *o, const struct it_weights
     }
     struct it_weights *w = &o->net->weights;
     for (int i = 0; i < w->n; i++) {
-        if (w->item[i].t.dtype == IT_NONE) { continue; }
+        if (w->item[i].t.dtype == IT_NONE || (w->item[i].flags & IT_WEIGHT_FROZEN)) { continue; }
         struct it_adamw_state state = {flat(w, i), flat(&o->m, i), flat(&o->v, i), flat(&o->lo, i)};
         IT_TRY(
             it_adamw(state, flat(grads, i), o->scalars[(w->item[i].flags & IT_WEIGHT_DECAY) != 0]));

@@ -289,7 +289,8 @@ static enum it_status add_shards(const char *index, struct it_safetensors *file)
     enum it_status status = list_shards(index, map, &shards);
     for (size_t i = 0; i < shards.n && status == IT_OK; i++) {
         char *path = it_path_join(file->path, shards.item[i]);
-        status = add_file(path, file);
+        status = it_safetensors_check_sum(file->path, shards.item[i]);
+        if (status == IT_OK) { status = add_file(path, file); }
         it_free(path);
     }
     if (status == IT_OK) { status = sort_names(file); }
@@ -328,7 +329,8 @@ enum it_status it_safetensors_open_folder(const char *folder, const char *stem,
     char *index = file_of(folder, stem, ".safetensors.index.json");
     enum it_status status;
     if (it_path_exists(single)) {
-        status = it_safetensors_open(single, file_out);
+        status = it_safetensors_check_sum(folder, it_path_base(single));
+        if (status == IT_OK) { status = it_safetensors_open(single, file_out); }
     } else if (it_path_exists(index)) {
         status = open_shards(folder, index, file_out);
     } else {

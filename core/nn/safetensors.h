@@ -33,9 +33,12 @@ struct it_safetensors {
  * offsets outside, overlapping or with holes, sizes that do not match shape and type, more than
  * IT_MAX_RANK axes, duplicate names. */
 enum it_status it_safetensors_open(const char *path, struct it_safetensors *file_out);
-/* A folder: model.safetensors, or model.safetensors.index.json and its shards; `stem` "model". */
+/* A folder: model.safetensors, or model.safetensors.index.json and its shards; `stem` "model".
+ * Files that SHA256SUMS in the same folder names are hashed first. */
 enum it_status it_safetensors_open_folder(const char *folder, const char *stem,
                                           struct it_safetensors *file_out);
+/* `file` of the folder is what SHA256SUMS says, if it is there and says anything of it. */
+enum it_status it_safetensors_check_sum(const char *folder, const char *file);
 void it_safetensors_close(struct it_safetensors *file);
 const struct it_safetensor *it_safetensors_find(const struct it_safetensors *file,
                                                 const char *name);

@@ -166,7 +166,8 @@ enum it_status it_tape_backward(struct it_tape *tape, const struct it_weights *w
         IT_TRY(it_copy(dx, dhidden));
     }
     IT_TRY(backward_blocks(tape, dx));
-    return it_scatter_add_rows(it_weight(grads, -1, IT_SLOT_EMBED), dx, tape->pass.ids);
+    struct it_tensor dembed = it_weight(grads, -1, IT_SLOT_EMBED);
+    return dembed.dtype == IT_NONE ? IT_OK : it_scatter_add_rows(dembed, dx, tape->pass.ids);
 }
 
 /* A pack of the largest size, walked over views without memory. */

@@ -19,9 +19,29 @@ static const struct it_slot_row *slot_row(const struct it_net *net, enum it_slot
     return NULL;
 }
 
+/* The A and B of a net with adapters. */
+static enum it_status allocate_adapters(const struct it_net *net, enum it_dtype dtype,
+                                        struct it_weights *weights)
+{
+    struct it_weight *w = weights->item + weights->n_base;
+    for (int64_t i = 0; i < net->config.layers * IT_LORA_SLOTS; i++, w += 2) {
+        const struct it_slot_row *row = slot_row(net, it_lora_slots[i % IT_LORA_SLOTS]);
+        struct it_lora_part part[IT_LORA_PARTS];
+        int n = row ? it_lora_parts(net, row->slot, part) : 0;
+        if (n == 0) { continue; }
+        int64_t out = part[n - 1].b + part[n - 1].rows;
+        w[0].flags = w[1].flags = IT_WEIGHT_DECAY;
+        IT_TRY(it_tensor2(weights->arena, dtype, n * net->lora.r,
+                          it_dim_size(&net->config, row->columns), &w[0].t));
+        IT_TRY(it_tensor2(weights->arena, dtype, out, net->lora.r, &w[1].t));
+    }
+    return IT_OK;
+}
+
 static enum it_status allocate(const struct it_net *net, enum it_dtype dtype,
                                struct it_weights *weights)
 {
+    if (net->lora.r) { return allocate_adapters(net, dtype, weights); }
     for (int i = 0; i < weights->n; i++) {
         struct it_weight *w = &weights->item[i];
         const struct it_slot_row *row = slot_row(net, w->slot);
@@ -41,7 +61,8 @@ static enum it_status allocate(const struct it_net *net, enum it_dtype dtype,
 static void list_slots(const struct it_net *net, struct it_weights *weights)
 {
     int layers = (int)net->config.layers, n = 0;
-    weights->n = layers * IT_LAYER_SLOTS + (IT_SLOT_COUNT - IT_LAYER_SLOTS);
+    weights->n_base = layers * IT_LAYER_SLOTS + (IT_SLOT_COUNT - IT_LAYER_SLOTS);
+    weights->n = weights->n_base + (net->lora.r ? layers * IT_LORA_SLOTS * 2 : 0);
     weights->item = it_calloc((size_t)weights->n, sizeof *weights->item);
     for (int l = 0; l < layers; l++) {
         for (int s = 0; s < IT_LAYER_SLOTS; s++) {
@@ -50,6 +71,10 @@ static void list_slots(const struct it_net *net, struct it_weights *weights)
     }
     for (int s = IT_LAYER_SLOTS; s < IT_SLOT_COUNT; s++) {
         weights->item[n++] = (struct it_weight){.slot = (enum it_slot)s, .layer = -1};
+    }
+    for (int i = 0; n < weights->n; i++) {
+        weights->item[n++] = (struct it_weight){.slot = it_lora_slots[i / 2 % IT_LORA_SLOTS],
+                                                .layer = i / (2 * IT_LORA_SLOTS)};
     }
 }
 
@@ -91,7 +116,7 @@ void it_weights_close(struct it_weights *weights)
 
 struct it_tensor it_weight(const struct it_weights *weights, int layer, enum it_slot slot)
 {
-    int globals = weights->n - (IT_SLOT_COUNT - IT_LAYER_SLOTS);
+    int globals = weights->n_base - (IT_SLOT_COUNT - IT_LAYER_SLOTS);
     int index = layer < 0 ? globals + (int)slot - IT_LAYER_SLOTS
                           : layer * IT_LAYER_SLOTS + (int)slot;
     return weights->item[index].t;
@@ -113,10 +138,15 @@ static struct it_tensor matrix(struct it_tensor t)
     return t.rank == 2 ? t : it_reshape2(t, 1, it_tensor_count(&t));
 }
 
+static bool is_own(const struct it_weight *w)
+{
+    return w->t.dtype != IT_NONE && !(w->flags & IT_WEIGHT_FROZEN);
+}
+
 enum it_status it_weights_copy(struct it_weights *to, const struct it_weights *from)
 {
     for (int i = 0; i < to->n; i++) {
-        if (to->item[i].t.dtype == IT_NONE) { continue; }
+        if (!is_own(&to->item[i])) { continue; }
         IT_TRY(it_copy(matrix(to->item[i].t), matrix(from->item[i].t)));
     }
     return IT_OK;
@@ -126,7 +156,7 @@ enum it_status it_weights_mix(struct it_weights *to, double mix, const struct it
 {
     if (mix == 1.0) { return it_weights_copy(to, from); }
     for (int i = 0; i < to->n; i++) {
-        if (to->item[i].t.dtype == IT_NONE) { continue; }
+        if (!is_own(&to->item[i])) { continue; }
         struct it_tensor t = matrix(to->item[i].t);
         IT_TRY(it_scale_add(t, mix, matrix(from->item[i].t), 1.0 - mix, t));
     }
@@ -139,6 +169,26 @@ enum it_status it_weights_fill(struct it_weights *weights, double value)
         if (weights->item[i].t.dtype == IT_NONE) { continue; }
         IT_TRY(it_fill(matrix(weights->item[i].t), value));
     }
+    return IT_OK;
+}
+
+enum it_status it_weights_fork(const struct it_net *net, const char *label, bool adapted,
+                               struct it_weights *weights_out)
+{
+    struct it_weights w = {0};
+    if (adapted || !net->lora.r) {
+        IT_TRY(it_weights_open(net, label, IT_NONE, NULL, &w));
+    } else {
+        list_slots(net, &w);
+        w.n = w.n_base;
+    }
+    for (int i = 0; i < w.n_base && net->lora.r; i++) { w.item[i] = net->weights.item[i]; }
+    enum it_status status = it_weights_copy(&w, &net->weights);
+    if (status != IT_OK) {
+        it_weights_close(&w);
+        return status;
+    }
+    *weights_out = w;
     return IT_OK;
 }
 
@@ -191,7 +241,7 @@ static enum it_status init_random(const struct it_net *net, struct it_tensor t, 
 
 enum it_status it_weights_init(const struct it_net *net, struct it_weights *weights, uint64_t seed)
 {
-    for (int i = 0; i < weights->n; i++) {
+    for (int i = 0; i < weights->n_base; i++) {
         struct it_weight *w = &weights->item[i];
         if (w->t.dtype == IT_NONE) { continue; }
         if (w->flags & (IT_WEIGHT_NORM | IT_WEIGHT_BIAS)) {

@@ -23,20 +23,27 @@ static enum it_status grade_all(struct it_trainer *t, struct it_completion *c, i
                                 struct outcome *o)
 {
     const struct it_trainer_setup *s = t->setup;
+    const struct it_rl_prompt **prompt = it_calloc((size_t)n + 1, sizeof *prompt);
+    struct it_rl_grade *grade = it_calloc((size_t)n + 1, sizeof *grade);
+    char **text = it_calloc((size_t)n + 1, sizeof *text);
     for (int64_t i = 0; i < n; i++) {
-        struct it_rl_grade grade = {0};
-        char *text = it_trainer_text(t, &c[i]);
-        enum it_status status = s->eval_grader.grade(s->eval_grader.context, &s->eval_prompts[i],
-                                                     text, &grade);
-        o->right += grade.correct;
+        prompt[i] = &s->eval_prompts[i];
+        text[i] = it_trainer_text(t, &c[i]);
+    }
+    enum it_status status = s->eval_grader.grade(s->eval_grader.context, prompt,
+                                                 (const char *const *)text, n, grade);
+    for (int64_t i = 0; i < n; i++) {
+        o->right += grade[i].correct;
         o->length += (double)c[i].n;
         o->finished += c[i].finish != IT_FINISH_LENGTH;
-        if (i < SHOWN) { o->shown[i] = it_strdup(text); }
-        it_free(grade.extracted);
-        it_free(text);
-        IT_TRY(status);
+        if (i < SHOWN) { o->shown[i] = it_strdup(text[i]); }
+        it_free(grade[i].extracted);
+        it_free(text[i]);
     }
-    return IT_OK;
+    it_free(text);
+    it_free(grade);
+    it_free(prompt);
+    return status;
 }
 
 static enum it_status one_way(struct it_trainer *t, bool greedy, struct outcome *o)

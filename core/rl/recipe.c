@@ -61,7 +61,6 @@ static const struct condition {
     {"model_init_kwargs", "", "use torch_dtype"},
     {"dataset_mixture", "", "one dataset_name at a time"},
     {"chat_template", "", "put the template into the model's folder"},
-    {"chat_template_kwargs", "", "the chat template takes no arguments"},
     {"steps_per_generation", "", "an update uses all completions of its rollout"},
     {"top_entropy_quantile", "1|1.0", "all tokens have a loss"},
     {"neftune_noise_alpha", "0|0.0", "noise on embeddings is not offered"},

@@ -54,6 +54,7 @@ struct it_recipe {
     char *grading_profile;
     int64_t dataset_limit; /* 0: all */
     char *system_prompt;
+    char *template_date, *chat_template_kwargs;
     int64_t max_prompt_length, max_completion_length;
     int overlong_prompts; /* enum it_overlong */
     bool shuffle_dataset;

@@ -108,15 +108,24 @@ char *it_trainer_text(const struct it_trainer *t, const struct it_completion *c)
     return text;
 }
 
-/* Text, verdict and the reward's view of sample i. */
-static enum it_status read_sample(struct it_trainer *t, struct it_batch *b, int64_t i)
+/* Texts and verdicts of all samples. */
+static enum it_status grade(struct it_trainer *t, struct it_batch *b)
+{
+    const struct it_rl_grader *grader = &t->setup->grader;
+    for (int64_t i = 0; i < b->n; i++) { b->text[i] = it_trainer_text(t, &b->completion[i]); }
+    if (!grader->grade) { return IT_OK; }
+    const struct it_rl_prompt **prompt = it_calloc((size_t)b->n, sizeof *prompt);
+    for (int64_t i = 0; i < b->n; i++) { prompt[i] = b->prompt[i / b->size]; }
+    enum it_status status = grader->grade(grader->context, prompt, (const char *const *)b->text,
+                                          b->n, b->grade);
+    it_free(prompt);
+    return status;
+}
+
+/* The reward's view of sample i. */
+static void view_sample(struct it_trainer *t, struct it_batch *b, int64_t i)
 {
     const struct it_completion *c = &b->completion[i];
-    const struct it_rl_prompt *prompt = b->prompt[i / b->size];
-    b->text[i] = it_trainer_text(t, c);
-    if (t->setup->grader.grade) {
-        IT_TRY(t->setup->grader.grade(t->setup->grader.context, prompt, b->text[i], &b->grade[i]));
-    }
     b->tokens += c->n;
     b->sample[i] = (struct it_sample){
         .n = c->n,
@@ -137,7 +146,6 @@ static enum it_status read_sample(struct it_trainer *t, struct it_batch *b, int6
     bool truncated = c->finish == IT_FINISH_LENGTH;
     b->skip[i] = truncated && t->recipe->mask_truncated_completions;
     b->include[i] = !truncated || t->recipe->truncated_in_statistics;
-    return IT_OK;
 }
 
 static void batch_alloc(struct it_trainer *t, struct it_batch *b)
@@ -200,7 +208,8 @@ enum it_status it_rollout(struct it_trainer *t, int64_t update, struct it_batch 
     enum it_status status = generate(t, update, &b);
     b.rollout_s = it_now() - start;
     start = it_now();
-    for (int64_t i = 0; i < b.n && status == IT_OK; i++) { status = read_sample(t, &b, i); }
+    if (status == IT_OK) { status = grade(t, &b); }
+    for (int64_t i = 0; i < b.n && status == IT_OK; i++) { view_sample(t, &b, i); }
     b.reward_s = it_now() - start;
     if (status != IT_OK) {
         it_batch_free(&b, (int64_t)t->recipe->reward_funcs.n);

@@ -29,11 +29,14 @@ struct it_rl_grade {
     bool gradable, correct;
 };
 
-/* core/rl declares the grading callback, tasks/ implements it. */
+/* core/rl declares the grading callback, the caller implements it. */
 struct it_rl_grader {
     void *context;
-    enum it_status (*grade)(void *context, const struct it_rl_prompt *prompt,
-                            const char *completion, struct it_rl_grade *grade_out);
+    /* Grades n completions, completion[i] of *prompt[i], at once or in turn: a grade depends on its
+     * own completion alone. After a failure there is nothing to free. */
+    enum it_status (*grade)(void *context, const struct it_rl_prompt *const *prompt,
+                            const char *const *completion, int64_t n,
+                            struct it_rl_grade *grade_out);
     bool (*equal)(void *context, const char *a, const char *b);
 };
 

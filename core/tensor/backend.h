@@ -24,7 +24,8 @@ struct it_buffer {
 
 typedef enum it_status it_kernel(struct it_device *device, const struct it_args *args);
 
-/* All required but the graphs. Transfers are dense byte ranges and return when the host memory may be reused. */
+/* All required but the graphs. Transfers are dense byte ranges and return when the host memory may
+ * be reused. */
 struct it_device_ops {
     void (*close)(struct it_device *device); /* frees device->data */
     enum it_status (*alloc)(struct it_device *device, size_t bytes, struct it_buffer *buffer_out);

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Conversations as ChatML. A model folder's template is recognised (core/text/template.c), never
- * run: what is not ChatML as known here is refused, so that nothing is rendered differently from
- * what the model was trained on. */
+/* Conversations through a model folder's chat template, with the variables that the transformers
+ * library gives it: the special tokens by name, messages, tools, documents (None when absent),
+ * add_generation_prompt, and the settings of whoever asks. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "core/text/template_internal.h"
+#include "core/text/jinja.h"
 #include "core/text/text.h"
-
-#define TURN         "'<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n'"
-#define LOOP_START   "{% for message in messages %}"
-#define LOOP_END     "{% endfor %}"
-#define PROMPT       "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-#define DEFAULT_TURN "{{ '<|im_start|>system\\n@<|im_end|>\\n' }}"
 
 const char it_chat_template_chatml[] =
     "{% for message in messages %}"
@@ -22,199 +17,425 @@ const char it_chat_template_chatml[] =
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/* Templates that render a conversation of system, user and assistant turns, without tools, as
- * it_chat_render does. */
-static const char *const known_templates[] = {
-    /* plain, no default system message */
-    LOOP_START "{{ " TURN " }}" LOOP_END PROMPT,
-    "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}"
-    "{% endif %}" LOOP_START "{{ " TURN " }}" LOOP_END PROMPT,
-    /* Qwen1.5 and Qwen2 */
-    LOOP_START "{% if loop.first and messages[0].role != 'system' %}" DEFAULT_TURN "{% endif %}"
-               "{{ " TURN " }}" LOOP_END PROMPT,
-    /* Qwen2.5: one branch for tools, other branches for calls of tools and their answers */
-    "{% if tools %}{% SKIP %}{% else %}{% if messages[0].role == 'system' %}"
-    "{{ '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}"
-    "{% else %}" DEFAULT_TURN "{% endif %}{% endif %}" LOOP_START
-    "{% if (message.role == 'user') or (message.role == 'system' and not loop.first)"
-    " or (message.role == 'assistant' and not message.tool_calls) %}{{ " TURN " }}"
-    "{% SKIP %}{% endif %}" LOOP_END PROMPT,
+struct it_chat_template {
+    struct it_jinja *plain, *tools; /* tools: for conversations that have some; may be NULL */
+    json_t *variables;              /* special tokens and settings */
+    struct tm now;
+    int32_t turn_end;
 };
 
-/* Default system messages; the text lives for ever, so that a template needs no closing. */
-static const char *const known_systems[] = {
-    "You are a helpful assistant.",
-    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
-};
+/* ---- settings ---- */
 
-/* What the other families' templates are told by. */
-static const struct {
-    const char *mark, *name;
-} others[] = {
-    {"<|start_header_id|>", "that of Llama 3"},
-    {"</think>", "a reasoning model's (Qwen3's is one)"},
-    {"<|assistant|>", "that of Zephyr, Tulu or OLMo"},
-    {"[INST]", "that of Llama 2 or Mistral"},
-    {"<|im_start|>", "a form of ChatML that is not known"},
-};
+/* What models were shown when their templates were written: it is Llama 3's own fallback. A prompt
+ * that changed from day to day would make a run impossible to repeat. */
+static const char default_date[] = "2024-07-26";
 
-static enum it_status refuse(const char *path, const char *template)
+static enum it_status read_date(const char *text, struct tm *now_out)
 {
-    const char *name = "not known";
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strstr(template, others[i].mark)) {
-            name = others[i].name;
-            break;
-        }
+    struct tm tm = {.tm_isdst = -1};
+    int used = 0;
+    if (strcmp(text, "today") == 0) {
+        time_t now = time(NULL);
+        localtime_r(&now, now_out);
+        return IT_OK;
     }
-    return it_fail(IT_UNSUPPORTED,
-                   "%s: the chat template is %s; plain ChatML and that of Qwen2.5 "
-                   "are rendered here",
-                   path, name);
-}
-
-static enum it_status find_system(const char *path, const struct it_str *captured,
-                                  struct it_chat_template *template_out)
-{
-    const char *system = NULL;
-    for (size_t i = 0; i < sizeof known_systems / sizeof *known_systems; i++) {
-        if (strcmp(it_str_c(captured), known_systems[i]) == 0) { system = known_systems[i]; }
+    bool read = sscanf(text, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &used) == 3;
+    struct tm asked = tm;
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    tm.tm_hour = 12; /* far from any change of clocks */
+    /* mktime finds the day of the week, and moves a day that there isn't */
+    if (!read || text[used] || mktime(&tm) == (time_t)-1 || tm.tm_mday != asked.tm_mday ||
+        tm.tm_mon != asked.tm_mon - 1) {
+        return it_fail(IT_INVALID, "template_date: expected a date as 2025-01-31, or today, found "
+                       "\"%.40s\"", text);
     }
-    if (captured->len > 0 && !system) {
-        return it_fail(IT_UNSUPPORTED,
-                       "%s: the chat template's default system message is not "
-                       "known here: \"%.80s\"",
-                       path, it_str_c(captured));
-    }
-    template_out->default_system = system;
+    tm.tm_hour = 0;
+    *now_out = tm;
     return IT_OK;
 }
 
-static enum it_status recognise(const char *path, const char *text, size_t n,
-                                struct it_chat_template *template_out)
+static enum it_status check_variable(const char *where, const char *name)
 {
-    struct it_str spelled = {0}, pattern = {0}, captured = {0};
-    bool found = false;
-    bool understood = it_template_spell(text, n, &spelled);
-    for (size_t i = 0; understood && !found && i < sizeof known_templates / sizeof(char *); i++) {
-        it_str_clear(&pattern);
-        it_str_clear(&captured);
-        found = it_template_spell(known_templates[i], strlen(known_templates[i]), &pattern) &&
-                it_template_match(it_str_c(&pattern), it_str_c(&spelled), &captured);
+    if (strcmp(name, "messages") != 0 && strcmp(name, "add_generation_prompt") != 0) {
+        return IT_OK;
     }
-    enum it_status status = found ? find_system(path, &captured, template_out) : refuse(path, text);
-    it_str_free(&spelled);
-    it_str_free(&pattern);
-    it_str_free(&captured);
+    return it_fail(IT_INVALID, "%s: \"%s\" is not a setting: it comes with the conversation",
+                   where, name);
+}
+
+static enum it_status add_variables(const char *where, const json_t *from, json_t *variables)
+{
+    const char *name;
+    json_t *value;
+    if (!from || json_is_null(from)) { return IT_OK; }
+    if (!json_is_object(from)) {
+        return it_fail(IT_INVALID, "%s: expected a JSON object, as {\"enable_thinking\": false}",
+                       where);
+    }
+    json_object_foreach((json_t *)(uintptr_t)from, name, value)
+    {
+        IT_TRY(check_variable(where, name));
+        json_object_set(variables, name, value);
+    }
+    return IT_OK;
+}
+
+static enum it_status apply_settings(const struct it_chat_settings *settings,
+                                     struct it_chat_template *chat)
+{
+    const char *date = settings && settings->date && *settings->date ? settings->date : NULL;
+    const char *variables = settings ? settings->variables : NULL;
+    bool told = it_jinja_names(chat->plain, "strftime_now") ||
+                (chat->tools && it_jinja_names(chat->tools, "strftime_now"));
+    IT_TRY(read_date(date ? date : default_date, &chat->now));
+    if (told && !date) {
+        it_info("the chat template asks for the date: it is told 26 July 2024 whatever the day; "
+                "set template_date to another, or to today");
+    }
+    if (!variables || !*variables) { return IT_OK; }
+    json_t *object = NULL;
+    IT_TRY(it_json_parse("chat_template_kwargs", variables, strlen(variables), &object));
+    enum it_status status = add_variables("chat_template_kwargs", object, chat->variables);
+    json_decref(object);
     return status;
 }
 
-/* "chat_template": text, or a list of {"name", "template"} of which "default" is meant. */
-static const json_t *default_template(const json_t *config)
+/* ---- the folder's files ---- */
+
+static enum it_status compile(const char *where, const json_t *text, struct it_jinja **jinja)
 {
-    const json_t *template = json_object_get(config, "chat_template"), *item;
-    if (!json_is_array(template)) { return template; }
+    if (!json_is_string(text)) {
+        return it_fail(IT_INVALID, "%s: \"chat_template\" is neither a text nor a list of "
+                       "{\"name\", \"template\"}", where);
+    }
+    it_jinja_close(*jinja); /* of two with the same name the later one counts */
+    *jinja = NULL;
+    return it_jinja_open(where, json_string_value(text), json_string_length(text), jinja);
+}
+
+/* "chat_template": a text, or a list of {"name", "template"}. */
+static enum it_status from_json(const char *where, const json_t *template,
+                                struct it_chat_template *chat)
+{
     size_t i;
+    const json_t *item;
+    if (!json_is_array(template)) { return compile(where, template, &chat->plain); }
     json_array_foreach(template, i, item)
     {
         const char *name = json_string_value(json_object_get(item, "name"));
-        if (name && strcmp(name, "default") == 0) { return json_object_get(item, "template"); }
+        const json_t *text = json_object_get(item, "template");
+        bool plain = name && strcmp(name, "default") == 0;
+        if (plain || (name && strcmp(name, "tool_use") == 0)) {
+            IT_TRY(compile(where, text, plain ? &chat->plain : &chat->tools));
+        }
     }
-    return template; /* of no known kind: refused */
+    if (chat->plain) { return IT_OK; }
+    return it_fail(IT_INVALID, "%s: \"chat_template\" is a list without a template named "
+                   "\"default\"", where);
 }
 
-static enum it_status open_config(const char *path, struct it_chat_template *template_out)
-{
-    json_t *config = NULL;
-    enum it_status status = IT_OK;
-    template_out->default_system = NULL;
-    if (!it_path_exists(path)) { return IT_OK; }
-    IT_TRY(it_json_read(path, &config));
-    const json_t *template = default_template(config);
-    if (json_is_string(template)) {
-        status = recognise(path, json_string_value(template), json_string_length(template),
-                           template_out);
-    } else if (template && !json_is_null(template)) {
-        status = it_fail(IT_INVALID, "%s: \"chat_template\" is not a text", path);
-    }
-    json_decref(config);
-    return status;
-}
-
-static enum it_status open_file(const char *path, struct it_chat_template *template_out)
+static enum it_status from_file(const char *path, struct it_jinja **jinja)
 {
     struct it_str text = {0};
     enum it_status status = it_file_read(path, &text);
-    if (status == IT_OK) { status = recognise(path, it_str_c(&text), text.len, template_out); }
+    if (status == IT_OK) {
+        it_jinja_close(*jinja);
+        *jinja = NULL;
+        status = it_jinja_open(path, it_str_c(&text), text.len, jinja);
+    }
     it_str_free(&text);
     return status;
 }
 
-enum it_status it_chat_template_open(const char *folder, struct it_chat_template *template_out)
+/* One of the special tokens that templates know by name: "TEXT" or {"content": "TEXT"}. */
+static void add_special(const json_t *config, const char *name, json_t *variables)
 {
-    /* Newer folders keep the template in a file of its own, which then counts. */
-    char *file = it_path_join(folder, "chat_template.jinja");
-    char *config = it_path_join(folder, "tokenizer_config.json");
-    struct it_chat_template template = {NULL};
-    enum it_status status =
-        it_path_exists(file) ? open_file(file, &template) : open_config(config, &template);
-    it_free(file);
-    it_free(config);
-    if (status == IT_OK) { *template_out = template; }
-    return status;
+    const json_t *token = json_object_get(config, name);
+    if (json_is_object(token)) { token = json_object_get(token, "content"); }
+    if (json_is_string(token) && json_string_length(token) && !json_object_get(variables, name)) {
+        json_object_set(variables, name, (json_t *)(uintptr_t)token);
+    }
 }
 
-static enum it_status check_message(const json_t *message, size_t i)
+/* What a tokenizer's class has where its configuration is silent. */
+static void add_class_defaults(const json_t *config, json_t *variables)
 {
-    const char *role = json_string_value(json_object_get(message, "role"));
-    const json_t *calls = json_object_get(message, "tool_calls");
-    if (!role || !json_is_string(json_object_get(message, "content"))) {
-        return it_fail(IT_INVALID, "message %zu: expected {\"role\": text, \"content\": text}", i);
+    static const char *const classes[][5] = {
+        {"Qwen2Tokenizer", "eos_token", "unk_token", "pad_token", NULL},
+        {"GPT2Tokenizer", "eos_token", "unk_token", "bos_token", NULL}};
+    const char *name = json_string_value(json_object_get(config, "tokenizer_class"));
+    for (size_t i = 0; name && i < sizeof classes / sizeof *classes; i++) {
+        if (!it_starts_with(name, classes[i][0])) { continue; }
+        for (size_t k = 1; classes[i][k]; k++) {
+            bool set = json_object_get(config, classes[i][k]) != NULL; /* null is set, too */
+            if (!set && !json_object_get(variables, classes[i][k])) {
+                json_object_set_new(variables, classes[i][k], json_string("<|endoftext|>"));
+            }
+        }
     }
-    if (strcmp(role, "system") != 0 && strcmp(role, "user") != 0 &&
-        strcmp(role, "assistant") != 0) {
-        return it_fail(IT_UNSUPPORTED,
-                       "message %zu: role \"%s\" (system, user and assistant are "
-                       "known)",
-                       i, role);
-    }
-    if (json_is_true(calls) || json_array_size(calls) > 0 || json_object_size(calls) > 0) {
-        return it_fail(IT_UNSUPPORTED, "message %zu: calls of tools are not rendered", i);
-    }
-    return IT_OK;
 }
 
-static void put_turn(struct it_str *out, const char *role, const char *content, size_t n)
+static void add_specials(const json_t *config, json_t *variables)
 {
-    it_str_printf(out, "<|im_start|>%s\n", role);
-    it_str_add(out, content, n);
-    it_str_puts(out, "<|im_end|>\n");
+    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                        "pad_token", "cls_token", "mask_token"};
+    size_t i;
+    json_t *item;
+    for (i = 0; i < sizeof names / sizeof *names; i++) { add_special(config, names[i], variables); }
+    const json_t *more = json_object_get(config, "additional_special_tokens");
+    if (json_array_size(more) == 0 || json_object_get(variables, "additional_special_tokens")) {
+        return;
+    }
+    json_t *list = json_array();
+    json_array_foreach(more, i, item)
+    {
+        if (json_is_object(item)) { item = json_object_get(item, "content"); }
+        if (json_is_string(item)) { json_array_append(list, item); }
+    }
+    json_object_set_new(variables, "additional_special_tokens", list);
 }
 
-enum it_status it_chat_render(const struct it_chat_template *template, const json_t *messages,
-                              bool add_generation_prompt, struct it_str *text_out)
+/* A file that may be missing; *root_out stays NULL then. */
+static enum it_status read_optional(const char *folder, const char *name, char **path_out,
+                                    json_t **root_out)
+{
+    *path_out = it_path_join(folder, name);
+    if (!it_path_exists(*path_out)) { return IT_OK; }
+    IT_TRY(it_json_read(*path_out, root_out));
+    if (json_is_object(*root_out)) { return IT_OK; }
+    return it_fail(IT_INVALID, "%s: not an object", *path_out);
+}
+
+struct files {
+    char *config, *specials, *processor, *file, *tool_file;
+    json_t *config_root, *specials_root, *processor_root;
+};
+
+static enum it_status read_files(const char *folder, struct files *f)
+{
+    f->file = it_path_join(folder, "chat_template.jinja");
+    f->tool_file = it_path_join(folder, "additional_chat_templates/tool_use.jinja");
+    IT_TRY(read_optional(folder, "tokenizer_config.json", &f->config, &f->config_root));
+    IT_TRY(read_optional(folder, "special_tokens_map.json", &f->specials, &f->specials_root));
+    return read_optional(folder, "chat_template.json", &f->processor, &f->processor_root);
+}
+
+static void free_files(struct files *f)
+{
+    json_decref(f->config_root);
+    json_decref(f->specials_root);
+    json_decref(f->processor_root);
+    it_free(f->config);
+    it_free(f->specials);
+    it_free(f->processor);
+    it_free(f->file);
+    it_free(f->tool_file);
+}
+
+static bool has_template(const json_t *root)
+{
+    const json_t *template = json_object_get(root, "chat_template");
+    return template && !json_is_null(template);
+}
+
+static enum it_status find_template(const char *folder, const struct files *f,
+                                    const struct it_tokenizer *tokenizer,
+                                    struct it_chat_template *chat)
+{
+    if (it_path_exists(f->file)) {
+        IT_TRY(from_file(f->file, &chat->plain));
+        return it_path_exists(f->tool_file) ? from_file(f->tool_file, &chat->tools) : IT_OK;
+    }
+    if (has_template(f->config_root)) {
+        return from_json(f->config, json_object_get(f->config_root, "chat_template"), chat);
+    }
+    if (has_template(f->processor_root)) {
+        return from_json(f->processor, json_object_get(f->processor_root, "chat_template"), chat);
+    }
+    if (it_tokenizer_find(tokenizer, "<|im_start|>") < 0 ||
+        it_tokenizer_find(tokenizer, "<|im_end|>") < 0) {
+        return IT_OK;
+    }
+    it_info("%s: no chat template; ChatML without a default system message is taken, as the "
+            "vocabulary has its tokens", folder);
+    return it_jinja_open("ChatML", it_chat_template_chatml, strlen(it_chat_template_chatml),
+                         &chat->plain);
+}
+
+/* ---- rendering ---- */
+
+static enum it_status check_messages(const char *where, const json_t *messages)
 {
     size_t i;
     const json_t *message;
-    if (json_array_size(messages) == 0) {
-        return it_fail(IT_INVALID, "a conversation is a list of at least one message");
+    const char *mark = where ? ": " : "";
+    where = where ? where : "";
+    if (!json_is_array(messages) || json_array_size(messages) == 0) {
+        return it_fail(IT_INVALID, "%s%sfield \"messages\": expected a list of at least one "
+                       "message", where, mark);
     }
     json_array_foreach(messages, i, message)
     {
-        IT_TRY(check_message(message, i));
-    }
-    json_array_foreach(messages, i, message)
-    {
-        const char *role = json_string_value(json_object_get(message, "role"));
         const json_t *content = json_object_get(message, "content");
-        const char *system = template->default_system;
-        /* As in the templates: it is the first message that decides, a later system message is a
-         * turn like any other. */
-        if (i == 0 && system && strcmp(role, "system") != 0) {
-            put_turn(text_out, "system", system, strlen(system));
+        bool calls = json_array_size(json_object_get(message, "tool_calls")) > 0;
+        bool good = content ? json_is_string(content) || json_is_array(content) ||
+                                  (json_is_null(content) && calls)
+                            : calls;
+        if (!json_is_string(json_object_get(message, "role")) || !good) {
+            return it_fail(IT_INVALID, "%s%smessage %zu: expected {\"role\": text, \"content\": "
+                           "text}", where, mark, i + 1);
         }
-        put_turn(text_out, role, json_string_value(content), json_string_length(content));
     }
-    if (add_generation_prompt) { it_str_puts(text_out, "<|im_start|>assistant\n"); }
     return IT_OK;
+}
+
+/* Messages as the library hands them on: without fields that are null, and with an answer's
+ * reasoning, whichever its name, under the two that templates read. */
+static json_t *normalized(const json_t *messages)
+{
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    json_t *list = json_array(), *message, *value;
+    const char *key;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)messages, i, message)
+    {
+        json_t *clean = json_object(), *reasoning = NULL;
+        for (size_t k = 0; k < 3 && !reasoning; k++) {
+            reasoning = json_object_get(message, names[k]);
+            if (json_is_null(reasoning)) { reasoning = NULL; }
+        }
+        if (reasoning) { json_object_set(clean, "thinking", reasoning); }
+        json_object_foreach(message, key, value)
+        {
+            if (!json_is_null(value)) { json_object_set(clean, key, value); }
+        }
+        if (reasoning) { json_object_set(clean, "reasoning_content", reasoning); }
+        json_array_append_new(list, clean);
+    }
+    return list;
+}
+
+/* None for what is not there or is null, as the library passes it. */
+static void set_or_null(json_t *variables, const char *name, const json_t *value)
+{
+    if (value) {
+        json_object_set(variables, name, (json_t *)(uintptr_t)value);
+    } else if (!json_object_get(variables, name)) {
+        json_object_set_new(variables, name, json_null());
+    }
+}
+
+static enum it_status render(const struct it_chat_template *chat, const json_t *conversation,
+                             bool add_generation_prompt, struct it_jinja_job *job,
+                             struct it_str *text_out)
+{
+    bool list = json_is_array(conversation);
+    const json_t *messages = list ? conversation : json_object_get(conversation, "messages");
+    const json_t *tools = list ? NULL : json_object_get(conversation, "tools");
+    struct it_str where = {0};
+    IT_TRY(check_messages(job->where, messages));
+    if (tools && !json_is_array(tools) && !json_is_null(tools)) {
+        return it_fail(IT_INVALID, "%s%sfield \"tools\": expected a list of tools",
+                       job->where ? job->where : "", job->where ? ": " : "");
+    }
+    it_str_printf(&where, "%s%schat_template_kwargs", job->where ? job->where : "",
+                  job->where ? ": " : "");
+    json_t *variables = json_copy(chat->variables);
+    enum it_status status = add_variables(
+        it_str_c(&where), list ? NULL : json_object_get(conversation, "chat_template_kwargs"),
+        variables);
+    it_str_free(&where);
+    if (status == IT_OK) {
+        set_or_null(variables, "tools", tools);
+        set_or_null(variables, "documents", list ? NULL : json_object_get(conversation,
+                                                                          "documents"));
+        json_object_set_new(variables, "messages", normalized(messages));
+        json_object_set_new(variables, "add_generation_prompt",
+                            json_boolean(add_generation_prompt));
+        bool has_tools = !json_is_null(json_object_get(variables, "tools"));
+        job->variables = variables;
+        job->now = chat->now;
+        status = it_jinja_render(has_tools && chat->tools ? chat->tools : chat->plain, job,
+                                 text_out);
+    }
+    json_decref(variables);
+    return status;
+}
+
+enum it_status it_chat_render(const struct it_chat_template *chat, const char *where,
+                              const json_t *conversation, bool add_generation_prompt,
+                              struct it_str *text_out)
+{
+    struct it_jinja_job job = {.where = where};
+    return render(chat, conversation, add_generation_prompt, &job, text_out);
+}
+
+/* The first special token behind the answer of a conversation made up for this. A template that
+ * does not take it has no end of turn that could be found out. */
+static int32_t find_turn_end(const struct it_chat_template *chat,
+                             const struct it_tokenizer *tokenizer)
+{
+    static const char answer[] = "7302914";
+    struct it_jinja_job job = {.quiet = true};
+    struct it_str text = {0};
+    struct it_ids ids = {0};
+    int32_t found = -1;
+    json_t *messages = json_pack("[{s:s,s:s},{s:s,s:s}]", "role", "user", "content", "?", "role",
+                                 "assistant", "content", answer);
+    enum it_status status = render(chat, messages, false, &job, &text);
+    const char *at = status == IT_OK ? strstr(it_str_c(&text), answer) : NULL;
+    if (at) {
+        status = it_tokenizer_encode(tokenizer, at + strlen(answer), strlen(at + strlen(answer)),
+                                     &ids);
+    }
+    for (size_t i = 0; i < ids.n && found < 0; i++) {
+        if (it_tokenizer_is_special(tokenizer, ids.item[i])) { found = ids.item[i]; }
+    }
+    json_decref(messages);
+    it_ids_free(&ids);
+    it_str_free(&text);
+    return found;
+}
+
+int32_t it_chat_turn_end(const struct it_chat_template *chat)
+{
+    return chat->turn_end;
+}
+
+/* ---- the whole ---- */
+
+enum it_status it_chat_template_open(const char *folder, const struct it_tokenizer *tokenizer,
+                                     const struct it_chat_settings *settings,
+                                     struct it_chat_template **template_out)
+{
+    struct it_chat_template *chat = it_calloc(1, sizeof *chat);
+    struct files files = {0};
+    chat->variables = json_object();
+    enum it_status status = read_files(folder, &files);
+    if (status == IT_OK) { status = find_template(folder, &files, tokenizer, chat); }
+    bool none = status == IT_OK && !chat->plain;
+    if (status == IT_OK && !none) {
+        add_specials(files.config_root, chat->variables);
+        add_specials(files.specials_root, chat->variables);
+        add_class_defaults(files.config_root, chat->variables);
+        status = apply_settings(settings, chat);
+    }
+    free_files(&files);
+    if (status == IT_OK && !none) { chat->turn_end = find_turn_end(chat, tokenizer); }
+    if (status != IT_OK || none) {
+        it_chat_template_close(chat);
+        chat = NULL;
+    }
+    if (status == IT_OK) { *template_out = chat; }
+    return status;
+}
+
+void it_chat_template_close(struct it_chat_template *chat)
+{
+    if (!chat) { return; }
+    it_jinja_close(chat->plain);
+    it_jinja_close(chat->tools);
+    json_decref(chat->variables);
+    it_free(chat);
 }

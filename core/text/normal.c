@@ -55,10 +55,12 @@ bool it_nfc_is_stable(const char *text, size_t n)
 /* The tables of the tokenizers library are older than utf8proc's: to them these marks (and one
  * composition's second half) are unassigned, thus starters that combine with nothing. Text on the
  * two sides of such a character is normalised apart, which is the same thing. Found by comparing
- * the two on every code point, up to Unicode 15. */
+ * the two on every code point, up to Unicode 15. U+11A7 stands before the trailing consonants of
+ * Hangul and is none; utf8proc composes it all the same. */
 static const struct range unknown[] = {
     {0x07fd, 0x07fd},   {0x0898, 0x089f},   {0x08ca, 0x08d3},   {0x09fe, 0x09fe},
-    {0x0c3c, 0x0c3c},   {0x0d3b, 0x0d3c},   {0x0eba, 0x0eba},   {0x1715, 0x1715},
+    {0x0c3c, 0x0c3c},   {0x0d3b, 0x0d3c},   {0x0eba, 0x0eba},   {0x11a7, 0x11a7},
+    {0x1715, 0x1715},
     {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},   {0xa82c, 0xa82c},   {0x10d24, 0x10d27},
     {0x10eab, 0x10eac}, {0x10efd, 0x10eff}, {0x10f46, 0x10f50}, {0x10f82, 0x10f85},
     {0x11070, 0x11070}, {0x1133b, 0x1133b}, {0x1145e, 0x1145e}, {0x11839, 0x1183a},

@@ -42,21 +42,33 @@ bool it_tokenizer_is_special(const struct it_tokenizer *tokenizer, int32_t id);
 /* eos_token of tokenizer_config.json, -1 when there is none. */
 int32_t it_tokenizer_eos(const struct it_tokenizer *tokenizer);
 
-/* A conversation: [{"role": "...", "content": "..."}, ...]. Rendered with the ChatML template
- * (<|im_start|>role\ncontent<|im_end|>\n), the form of Qwen2.5; `default_system` is put first when
- * the conversation has no system message (NULL: none). With add_generation_prompt the assistant's
- * header follows. */
-struct it_chat_template {
-    const char *default_system;
+/* ---- chat templates ----
+ * The Jinja template of a model folder (docs/templates.md), compiled once: chat_template.jinja,
+ * else "chat_template" of tokenizer_config.json (a text, or a list of named ones, of which
+ * "default" is used, and "tool_use" when tools are given), else chat_template.json. */
+struct it_chat_template;
+
+struct it_chat_settings {
+    const char *date; /* what strftime_now tells, "2025-01-31", "today"; NULL: 26 July 2024 */
+    const char *variables; /* a JSON object, as {"enable_thinking": false}; NULL: none */
 };
-enum it_status it_chat_render(const struct it_chat_template *template, const json_t *messages,
-                              bool add_generation_prompt, struct it_str *text_out);
-/* What a tokenizer_config.json says of the template, as far as ChatML goes: the Qwen2.5 base and
- * instruct templates give their default system message; no template at all gives none. Any other
- * template is refused by name (IT_UNSUPPORTED), never rendered differently in silence. */
-enum it_status it_chat_template_open(const char *folder, struct it_chat_template *template_out);
-/* The plain ChatML template, without a default system message: what a tokenizer_config.json says
- * under "chat_template" so that it_chat_template_open and the transformers library render alike. */
+
+/* *template_out is NULL when the folder has none and its vocabulary is not ChatML's either (a
+ * vocabulary with <|im_start|> and <|im_end|> means ChatML, said aloud). A template that cannot be
+ * rendered here is IT_INVALID. `settings` may be NULL. */
+enum it_status it_chat_template_open(const char *folder, const struct it_tokenizer *tokenizer,
+                                     const struct it_chat_settings *settings,
+                                     struct it_chat_template **template_out);
+void it_chat_template_close(struct it_chat_template *chat);
+/* The token that the template puts behind an assistant's turn, -1 when it puts none. */
+int32_t it_chat_turn_end(const struct it_chat_template *chat);
+/* Render a list of messages, [{"role": "user", "content": "..."}, ...], or an object with
+ * "messages" and what may come with them: "tools", "documents", "chat_template_kwargs". With
+ * add_generation_prompt the assistant's turn is begun. `where` begins errors and may be NULL. */
+enum it_status it_chat_render(const struct it_chat_template *chat, const char *where,
+                              const json_t *conversation, bool add_generation_prompt,
+                              struct it_str *text_out);
+/* Plain ChatML: what a folder can be given to chat with. */
 extern const char it_chat_template_chatml[];
 
 #endif

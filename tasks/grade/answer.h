@@ -16,8 +16,20 @@ enum it_gold {
     IT_GOLD_RATIONALE /* text whose last number is the answer (gsm8k under lighteval) */
 };
 
-/* `profile`: math-verify, lighteval, lighteval-2025-05, hendrycks. */
-void it_answer_grade(const char *profile, enum it_gold kind, const char *gold, const char *pred,
+/* What a pair may ask for beyond its profile, as the cases of the reference graders' tests do. All
+ * zero: nothing. */
+struct it_answer_settings {
+    bool latex, plain,
+        letters;            /* what is looked for, the others are not; none: formulas, numbers */
+    int decimals;           /* places to which decimals are compared; 0: the profile's */
+    bool rename;            /* symbols may have other names: f(x) is f(y) */
+    bool relations_as_sets; /* a set as gold accepts the inequality that describes it */
+    bool unspaced;          /* the language is written without spaces: Chinese, Japanese */
+};
+
+/* `profile`: math-verify, lighteval, lighteval-2025-05, hendrycks. `settings` may be NULL. */
+void it_answer_grade(const char *profile, enum it_gold kind,
+                     const struct it_answer_settings *settings, const char *gold, const char *pred,
                      struct it_verdict *verdict_out);
 /* Two bare answers, for votes. Symmetric. */
 bool it_answer_same(const char *profile, const char *a, const char *b);

@@ -3,8 +3,10 @@
 #include "tasks/grade/equal.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "tasks/grade/equal_internal.h"
+#include "tasks/grade/exact.h"
 #include "tasks/grade/matrix.h"
 #include "tasks/grade/region.h"
 
@@ -134,7 +136,7 @@ static const char *letter_of(const struct it_expr *node)
     }
 }
 
-/* \text{odd} and the product o d d. */
+/* \text{odd} and the product o d d, whatever the case. */
 static bool spells(const struct it_expr *symbol, const struct it_expr *other)
 {
     const char *rest = letter_of(symbol);
@@ -146,7 +148,7 @@ static bool spells(const struct it_expr *symbol, const struct it_expr *other)
     for (int i = 0; i < n; i++) {
         const char *name = letter_of(part[i]);
         size_t size = name != NULL ? strlen(name) : 0;
-        if (name == NULL || strncmp(rest, name, size) != 0) { return false; }
+        if (name == NULL || strncasecmp(rest, name, size) != 0) { return false; }
         rest += size;
     }
     return *rest == '\0';
@@ -159,17 +161,24 @@ static const struct it_expr *plain_number(const struct it_expr *node)
     return node->kind == IT_EXPR_NUMBER || node->kind == IT_EXPR_BIG ? node : NULL;
 }
 
-static bool rounded_equal(const struct it_value *x, const struct it_value *y, int places)
+/* The values are given as doubles too; beyond their precision the trees are asked. */
+static bool rounded_equal(struct equality *equality, const struct it_expr *gold,
+                          const struct it_expr *pred, const struct it_value *x,
+                          const struct it_value *y)
 {
+    enum { DIGITS = 15 };
+    int places = equality->rules->decimals;
     it_wide a, b;
     if (x->exact && y->exact && it_rational_round(x->fraction, places, &a) &&
         it_rational_round(y->fraction, places, &b)) {
         return a == b;
     }
-    double scale = 1.0;
-    for (int i = 0; i < places; i++) { scale *= 10.0; }
-    if (cabs(x->number) > 1e9 || cabs(y->number) > 1e9) {
-        return cabs(x->number - y->number) <= 1e-14 * cabs(x->number);
+    double scale = pow(10.0, places), size = fmax(cabs(x->number), cabs(y->number)) * scale;
+    if (size > pow(10.0, DIGITS - 2)) {
+        enum it_exact exact =
+            it_exact_rounded_equal(&equality->evaluator, gold, pred, equality->rules->decimals);
+        if (exact != IT_EXACT_UNKNOWN) { return exact == IT_EXACT_TRUE; }
+        return cabs(x->number - y->number) <= pow(10.0, 1 - DIGITS) * cabs(x->number);
     }
     double complex left = x->number * scale, right = y->number * scale;
     return rint(creal(left)) == rint(creal(right)) && rint(cimag(left)) == rint(cimag(right));
@@ -202,7 +211,7 @@ static enum verdict decimals_equal(struct equality *equality, const struct it_ex
         return UNEQUAL;
     }
     if (!rules->round_constants && (!x.exact || !y.exact)) { return UNDECIDED; }
-    return rounded_equal(&x, &y, rules->decimals) ? EQUAL : UNEQUAL;
+    return rounded_equal(equality, gold, pred, &x, &y) ? EQUAL : UNEQUAL;
 }
 
 static bool is_pole(struct equality *equality, const struct it_expr *node)
@@ -218,9 +227,11 @@ static bool scalars_equal(struct equality *equality, struct it_expr *gold, struc
     bool g_infinite = infinity_sign(gold, &g_sign) != NULL;
     bool p_infinite = infinity_sign(pred, &p_sign) != NULL;
     if (g_infinite || p_infinite) { return g_infinite && p_infinite && g_sign == p_sign; }
-    bool g_pole = is_pole(equality, gold), p_pole = is_pole(equality, pred);
+    bool g_pole = is_pole(equality, gold);
+    if (!g_pole && it_expr_same(gold, pred)) { return true; }
+    bool p_pole = is_pole(equality, pred);
     if (g_pole || p_pole) { return g_pole && p_pole && equality->rules->poles_equal; }
-    if (it_expr_same(gold, pred) || spells(gold, pred) || spells(pred, gold)) { return true; }
+    if (spells(gold, pred) || spells(pred, gold)) { return true; }
     enum verdict verdict = decimals_equal(equality, gold, pred);
     if (verdict != UNDECIDED) { return verdict == EQUAL; }
     return it_value_equal(&equality->evaluator, gold, pred);
@@ -248,19 +259,26 @@ static bool equal_parts(struct equality *equality, struct it_expr *gold, struct 
     if (p_relation && is_equation(pred) && !(g_relation && is_equation(gold))) {
         pred = right_side(pred);
         p_relation = pred->kind == IT_EXPR_RELATION;
-    } else if (g_relation && it_is_assignment(gold) && !p_relation) {
+    } else if (g_relation && it_is_assignment(gold) && !(p_relation && is_equation(pred))) {
         gold = right_side(gold);
         g_relation = gold->kind == IT_EXPR_RELATION;
     }
     if (g_relation && p_relation) { return relations_equal(equality, gold, pred); }
-    if ((g_relation && it_is_single(pred)) || (p_relation && it_is_single(gold))) {
-        return it_collections_equal(equality, gold, pred);
+    if ((g_relation && pred->kind == IT_EXPR_SET) || (p_relation && gold->kind == IT_EXPR_SET)) {
+        if (it_collections_equal(equality, gold, pred)) { return true; } /* of one member */
     }
     if (g_relation) {
+        struct it_evaluator *evaluator = &equality->evaluator;
         struct it_region g, p;
-        return it_region_of_relation(gold, &g) && it_region_of(pred, &p) && it_region_equal(&g, &p);
+        return it_region_of_relation(evaluator, gold, &g) && it_region_of(evaluator, pred, &p) &&
+               it_region_equal(evaluator, &g, &p);
     }
-    if (p_relation) { return false; }
+    if (p_relation) {
+        struct it_evaluator *evaluator = &equality->evaluator;
+        struct it_region g, p;
+        return equality->rules->relations_as_sets && it_region_of(evaluator, gold, &g) &&
+               it_region_of_relation(evaluator, pred, &p) && it_region_equal(evaluator, &g, &p);
+    }
     gold = it_matrix_reduce(equality->pool, gold);
     pred = it_matrix_reduce(equality->pool, pred);
     if (gold == NULL || pred == NULL) { return false; }
@@ -281,9 +299,54 @@ bool it_equal_any(struct equality *equality, struct it_expr *gold, struct it_exp
     return equal;
 }
 
+/* ---- free naming ---- */
+
+enum { NAMES_MAX = 16 };
+
+struct names {
+    const char *item[NAMES_MAX];
+    int n;
+};
+
+/* The free symbols in the order in which they are written; false when they are too many. */
+static bool collect_names(const struct it_expr *node, struct names *names)
+{
+    if (node->kind == IT_EXPR_SYMBOL) {
+        for (int i = 0; i < names->n; i++) {
+            if (strcmp(names->item[i], node->name) == 0) { return true; }
+        }
+        if (names->n == NAMES_MAX) { return false; }
+        names->item[names->n++] = node->name;
+    }
+    for (int i = 0; i < node->n; i++) {
+        if (!collect_names(node->arg[i], names)) { return false; }
+    }
+    return true;
+}
+
+static void rename_symbols(struct it_expr *node, const struct names *from, const struct names *to)
+{
+    for (int i = 0; node->kind == IT_EXPR_SYMBOL && i < from->n; i++) {
+        if (strcmp(node->name, from->item[i]) == 0) {
+            node->name = to->item[i];
+            break;
+        }
+    }
+    for (int i = 0; i < node->n; i++) { rename_symbols(node->arg[i], from, to); }
+}
+
+/* The prediction with the gold's names, when both have as many. */
+static void take_names(const struct it_expr *gold, struct it_expr *pred)
+{
+    struct names g = {.n = 0}, p = {.n = 0};
+    if (!collect_names(gold, &g) || !collect_names(pred, &p) || g.n != p.n) { return; }
+    rename_symbols(pred, &p, &g);
+}
+
 bool it_equal(const struct it_equal_rules *rules, struct it_expr_pool *pool, struct it_expr *gold,
               struct it_expr *pred)
 {
     struct equality equality = {.rules = rules, .pool = pool, .evaluator = {.fuel = IT_VALUE_FUEL}};
+    if (rules->rename) { take_names(gold, pred); }
     return it_equal_any(&equality, gold, pred);
 }

@@ -14,6 +14,8 @@ struct it_equal_rules {
     bool poles_equal;      /* two divisions by zero are the same */
     bool named_sets_equal; /* x = {1,2} and y = (3,4) are the same: both fall to "false" */
     bool round_constants;  /* pi against 3.141593: round the constant too */
+    bool rename;           /* symbols may have other names: f(x) is f(y) */
+    bool relations_as_sets; /* a set as gold accepts the inequality that describes it */
 };
 
 /* New nodes may be put into `pool`. Bounded in work: what cannot be settled is not equal. */

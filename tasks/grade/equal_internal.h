@@ -20,11 +20,6 @@ bool it_equal_any(struct equality *equality, struct it_expr *gold, struct it_exp
 /* Sets, tuples, intervals, unions: at least one of the two is one. */
 bool it_collections_equal(struct equality *equality, struct it_expr *gold, struct it_expr *pred);
 bool it_is_collection(const struct it_expr *node);
-/* A set of one member. */
-static inline bool it_is_single(const struct it_expr *node)
-{
-    return node->kind == IT_EXPR_SET && node->n == 1;
-}
 /* name = value, where the name holds no number. */
 bool it_is_assignment(const struct it_expr *node);
 

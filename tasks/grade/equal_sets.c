@@ -23,8 +23,25 @@ bool it_is_collection(const struct it_expr *node)
 
 struct members {
     struct it_expr *item[MEMBERS_MAX];
+    double complex value[MEMBERS_MAX]; /* of constants; NAN of the others */
     int n;
 };
+
+/* Members with values far apart need no closer look: long lists are compared each with each. */
+static bool far_apart(double complex a, double complex b)
+{
+    return cabs(a - b) > 1e-3 * (1.0 + cabs(a) + cabs(b));
+}
+
+static void add_member(struct equality *equality, struct it_expr *node, struct members *out)
+{
+    struct it_value value;
+    equality->evaluator.point = 0;
+    bool known = !it_value_has_symbols(node) && it_value_of(&equality->evaluator, node, &value) &&
+                 !value.pole && value.error < 1e-6;
+    out->value[out->n] = known ? value.number : (double complex)NAN;
+    out->item[out->n++] = node;
+}
 
 /* x = {a, b} as a member stands for x = a and x = b. */
 static bool add_members(struct equality *equality, struct it_expr *node, struct members *out)
@@ -32,7 +49,7 @@ static bool add_members(struct equality *equality, struct it_expr *node, struct 
     struct it_expr *last = node->kind == IT_EXPR_RELATION ? node->arg[node->n - 1] : NULL;
     if (last == NULL || last->kind != IT_EXPR_SET || !it_is_assignment(node)) {
         if (out->n == MEMBERS_MAX) { return false; }
-        out->item[out->n++] = node;
+        add_member(equality, node, out);
         return true;
     }
     for (int i = 0; i < last->n; i++) {
@@ -40,7 +57,7 @@ static bool add_members(struct equality *equality, struct it_expr *node, struct 
         struct it_expr *part = it_expr_new(equality->pool, IT_EXPR_RELATION, 0, both, 2);
         if (part == NULL || out->n == MEMBERS_MAX) { return false; }
         part->name = "=";
-        out->item[out->n++] = part;
+        add_member(equality, part, out);
     }
     return true;
 }
@@ -60,9 +77,12 @@ static void drop_repeated(struct equality *equality, struct members *members)
     for (int i = 0; i < members->n; i++) {
         bool seen = false;
         for (int j = 0; j < kept && !seen; j++) {
-            seen = it_equal_any(equality, members->item[j], members->item[i]);
+            seen = !far_apart(members->value[j], members->value[i]) &&
+                   it_equal_any(equality, members->item[j], members->item[i]);
         }
-        if (!seen) { members->item[kept++] = members->item[i]; }
+        if (seen) { continue; }
+        members->value[kept] = members->value[i];
+        members->item[kept++] = members->item[i];
     }
     members->n = kept;
 }
@@ -87,7 +107,10 @@ static bool equal_any_order(struct equality *equality, const struct members *g,
     for (int i = 0; i < g->n; i++) {
         int found = -1;
         for (int j = 0; j < p->n && found < 0; j++) {
-            if (!taken[j] && it_equal_any(equality, g->item[i], p->item[j])) { found = j; }
+            if (!taken[j] && !far_apart(g->value[i], p->value[j]) &&
+                it_equal_any(equality, g->item[i], p->item[j])) {
+                found = j;
+            }
         }
         if (found < 0) { return false; }
         taken[found] = true;
@@ -114,18 +137,6 @@ static bool parts_equal(struct equality *equality, struct it_expr *gold, struct 
     return ordered ? equal_in_order(equality, &g, &p) : equal_any_order(equality, &g, &p);
 }
 
-/* n = 2,3,4: a name before a list. */
-static bool is_named_list(const struct it_expr *node)
-{
-    if (node->kind != IT_EXPR_SET || node->n < 2 || !it_is_assignment(node->arg[0])) {
-        return false;
-    }
-    for (int i = 1; i < node->n; i++) {
-        if (node->arg[i]->kind == IT_EXPR_RELATION) { return false; }
-    }
-    return true;
-}
-
 static bool lists_equal(struct equality *equality, struct it_expr *gold, struct it_expr *pred)
 {
     struct members g, p;
@@ -148,9 +159,6 @@ static struct it_expr *only_member(struct equality *equality, struct it_expr *no
 
 bool it_collections_equal(struct equality *equality, struct it_expr *gold, struct it_expr *pred)
 {
-    if (equality->rules->named_sets_equal && is_named_list(gold) && is_named_list(pred)) {
-        return true;
-    }
     if (!it_is_collection(pred) || !it_is_collection(gold)) {
         struct it_expr *g = only_member(equality, gold), *p = only_member(equality, pred);
         return g != NULL && p != NULL && it_equal_any(equality, g, p);
@@ -160,8 +168,9 @@ bool it_collections_equal(struct equality *equality, struct it_expr *gold, struc
     if (g_list && p_list && lists_equal(equality, gold, pred)) { return true; }
     bool both_intervals = gold->kind == IT_EXPR_INTERVAL && pred->kind == IT_EXPR_INTERVAL;
     struct it_region g, p;
-    if (!both_intervals && it_region_of(gold, &g) && it_region_of(pred, &p)) {
-        return it_region_equal(&g, &p);
+    struct it_evaluator *evaluator = &equality->evaluator;
+    if (!both_intervals && it_region_of(evaluator, gold, &g) && it_region_of(evaluator, pred, &p)) {
+        return it_region_equal(evaluator, &g, &p);
     }
     return parts_equal(equality, gold, pred);
 }

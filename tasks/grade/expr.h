@@ -10,7 +10,7 @@
 
 enum it_expr_kind {
     IT_EXPR_NUMBER, /* value; `decimal` when it was written with a point */
-    IT_EXPR_BIG,    /* name: an integer's digits, too many for `value` */
+    IT_EXPR_BIG, /* name: digits, too many for `value`; `decimal` when there is a point in them */
     IT_EXPR_SYMBOL, /* name: a letter with its subscript, or the words of a \text */
     IT_EXPR_PI,
     IT_EXPR_E,

@@ -44,9 +44,30 @@ static int compare(const void *left, const void *right)
 
 enum item { ITEM_FORMULA, ITEM_EXPRESSION, ITEM_NUMBER };
 
+/* What a number or expression can begin with, its stars and currency included. */
+static bool begins_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (unsigned char)c >= 0x80 ||
+           (c != '\0' && strchr("-.(*$", c) != NULL);
+}
+
+/* Most characters begin nothing: that is seen first. */
+static bool may_begin(const struct it_scan *scan, enum item item, size_t at)
+{
+    char first = at < scan->size ? scan->text[at] : ' ';
+    char next = at + 1 < scan->size ? scan->text[at + 1] : '\0';
+    bool space = first == ' ' || (first >= '\t' && first <= '\r');
+    if (item == ITEM_FORMULA) {
+        return space ? next == '[' : first == '$' || first == '\\' || first == '-';
+    }
+    if (at == 0 || scan->unspaced) { return true; }
+    return (space || first == '=') && begins_plain(next);
+}
+
 /* The item at `at`; its end or 0. */
 static size_t item_at(struct it_scan *scan, enum item item, size_t at, struct candidate *candidate)
 {
+    if (!may_begin(scan, item, at)) { return 0; }
     candidate->n = 0;
     candidate->box = false;
     switch (item) {
@@ -60,6 +81,10 @@ static size_t item_at(struct it_scan *scan, enum item item, size_t at, struct ca
 static void find_any(struct it_scan *scan, enum item item, struct candidates *list)
 {
     for (size_t at = 0; at < scan->size;) {
+        if (!may_begin(scan, item, at)) {
+            at++;
+            continue;
+        }
         struct candidate candidate = {.start = at};
         candidate.end = item_at(scan, item, at, &candidate);
         if (candidate.end > at) {
@@ -92,6 +117,9 @@ static size_t skip_space(const struct it_scan *scan, size_t at)
     }
     return at;
 }
+
+/* The word for it in languages without spaces. */
+static const char chinese_answer[] = "\u7b54\u6848";
 
 enum anchor { ANCHOR_HOPE, ANCHOR_FINAL_IS, ANCHOR_COLON, ANCHOR_WORD };
 
@@ -126,7 +154,8 @@ static size_t match_hope(struct it_scan *scan, enum item item, size_t at,
     if (end == 0) { return 0; }
     size_t rest = skip_space(scan, end);
     if (rest < scan->size && scan->text[rest] == '.') { rest = skip_space(scan, rest + 1); }
-    return word_at(scan, rest, "i hope") ? end : 0;
+    /* these words count: nothing that ends before them comes first */
+    return word_at(scan, rest, "i hope") ? rest + strlen("i hope") : 0;
 }
 
 static bool is_letter(const struct it_scan *scan, size_t at)
@@ -143,7 +172,8 @@ static size_t match_final_is(struct it_scan *scan, enum item item, size_t at,
     at += strlen("final answer");
     size_t last = item == ITEM_FORMULA ? at + 100 : line_end(scan, at, 100);
     for (; at <= last && at < scan->size; at++) {
-        if (!word_at(scan, at, "is") || is_letter(scan, at - 1) || is_letter(scan, at + 2)) {
+        if ((scan->text[at] | 0x20) != 'i' || !word_at(scan, at, "is") || is_letter(scan, at - 1) ||
+            is_letter(scan, at + 2)) {
             continue;
         }
         size_t next = at + 2;
@@ -161,11 +191,14 @@ static size_t match_final_is(struct it_scan *scan, enum item item, size_t at,
 static size_t match_answer(struct it_scan *scan, enum item item, size_t at, bool colon,
                            struct candidate *candidate)
 {
-    if (!word_at(scan, at, "answer")) { return 0; }
-    at += strlen("answer");
+    static const char wide_colon[] = "\uff1a";
+    at += strlen(word_at(scan, at, "answer") ? "answer" : chinese_answer);
     if (colon) {
-        if (at >= scan->size || scan->text[at] != ':') { return 0; }
-        at++;
+        size_t size = at < scan->size && scan->text[at] == ':'          ? 1
+                      : scan->unspaced && word_at(scan, at, wide_colon) ? strlen(wide_colon)
+                                                                        : 0;
+        if (size == 0) { return 0; }
+        at += size;
     }
     if (item == ITEM_FORMULA) { return after_gap(scan, item, at, 50, candidate); }
     /* an item in space after the last "=" that has one, itself not followed by another */
@@ -178,10 +211,38 @@ static size_t match_answer(struct it_scan *scan, enum item item, size_t at, bool
     return end > 0 && end < scan->size && scan->text[end] == '=' ? 0 : end;
 }
 
-static void find_anchored(struct it_scan *scan, enum anchor anchor, enum item item,
-                          struct candidates *list)
+enum { ANCHORS = 2000 };
+
+/* The places of the word "answer", the last few thousand of them: what ends last counts, and nobody
+ * writes more. */
+struct anchors {
+    size_t at[ANCHORS];
+    size_t n; /* of all; the places stand modulo ANCHORS */
+};
+
+static void find_words(const struct it_scan *scan, struct anchors *anchors)
 {
-    for (size_t at = 0; at < scan->size;) {
+    anchors->n = 0;
+    for (size_t at = 0; at < scan->size; at++) {
+        bool begins = (scan->text[at] | 0x20) == 'a' ||
+                      (scan->unspaced && scan->text[at] == chinese_answer[0]);
+        if (begins && (word_at(scan, at, "answer") ||
+                       (scan->unspaced && word_at(scan, at, chinese_answer)))) {
+            anchors->at[anchors->n++ % ANCHORS] = at;
+        }
+    }
+}
+
+static void find_anchored(struct it_scan *scan, const struct anchors *anchors, enum anchor anchor,
+                          enum item item, struct candidates *list)
+{
+    static const char final[] = "final ";
+    bool is_final = anchor == ANCHOR_HOPE || anchor == ANCHOR_FINAL_IS;
+    size_t back = is_final ? strlen(final) : 0, past = 0;
+    for (size_t i = anchors->n > ANCHORS ? anchors->n - ANCHORS : 0; i < anchors->n; i++) {
+        size_t at = anchors->at[i % ANCHORS];
+        if (at < past + back || (is_final && !word_at(scan, at - back, final))) { continue; }
+        at -= back;
         struct candidate candidate = {.start = at};
         size_t end = 0;
         switch (anchor) {
@@ -191,8 +252,10 @@ static void find_anchored(struct it_scan *scan, enum anchor anchor, enum item it
         case ANCHOR_WORD: end = match_answer(scan, item, at, false, &candidate); break;
         }
         candidate.end = end;
-        if (end > 0) { add(list, &candidate); }
-        at = end > 0 ? end : at + 1;
+        if (end > 0) {
+            add(list, &candidate);
+            past = end;
+        }
     }
 }
 
@@ -212,6 +275,7 @@ static void find_boxed(struct it_scan *scan, struct candidates *list)
 {
     size_t first = scan->size, last = scan->size;
     for (size_t i = 0; i < scan->size && first == scan->size; i++) {
+        if (scan->text[i] != '\\') { continue; }
         if (word_at(scan, i, "\\boxed") || word_at(scan, i, "\\fbox")) { first = i; }
     }
     if (first == scan->size) { return; }
@@ -242,6 +306,28 @@ static struct it_expr *percent_of(struct it_expr_pool *pool, struct it_expr *nod
     return node != NULL ? it_expr_unary(pool, IT_EXPR_PERCENT, node) : NULL;
 }
 
+static enum it_latex_units units_of(const struct it_extract_rules *rules)
+{
+    return rules->older ? IT_LATEX_UNITS_TEXT : IT_LATEX_UNITS_ALL;
+}
+
+/* Of a chain "a = b = c" without a list, what follows its last sign: an older grader keeps no more,
+ * even where it would understand all. */
+static const char *after_chain(const char *text)
+{
+    const char *last = NULL;
+    int signs = 0;
+    if (strpbrk(text, ",;") != NULL || strstr(text, "and") != NULL || strstr(text, "or") != NULL) {
+        return text;
+    }
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at != '=' || (at > text && strchr("\\<!>", at[-1]) != NULL)) { continue; }
+        last = at;
+        signs++;
+    }
+    return signs > 1 ? last + 1 : text;
+}
+
 /* Of a chain "a = b = c" that is not understood, what follows its last sign. */
 static struct it_expr *last_side(const struct it_extract_rules *rules, const struct it_str *text,
                                  struct it_expr_pool *pool)
@@ -249,7 +335,7 @@ static struct it_expr *last_side(const struct it_extract_rules *rules, const str
     const char *data = it_str_c(text), *first = strchr(data, '='), *last = strrchr(data, '=');
     if (first == last || strpbrk(data, ",;") != NULL) { return NULL; }
     struct it_str tidy = {0};
-    it_latex_tidy(last + 1, strlen(last + 1), true, &tidy);
+    it_latex_tidy(last + 1, strlen(last + 1), units_of(rules), &tidy);
     struct it_expr *node = it_latex_parse(it_str_c(&tidy), tidy.len, rules->fold_case, pool);
     it_str_free(&tidy);
     return node;
@@ -260,12 +346,19 @@ static struct it_expr *read_formula(const struct it_extract_rules *rules, const 
                                     struct it_str *shown)
 {
     struct it_str content = {0}, tidy = {0};
-    it_latex_unbox(text, size, last_box ? IT_LATEX_BOXES_LAST : IT_LATEX_BOXES_ALL, &content);
-    it_latex_tidy(it_str_c(&content), content.len, true, &tidy);
+    enum it_latex_boxes one = rules->older ? IT_LATEX_BOXES_TIGHT : IT_LATEX_BOXES_LAST;
+    it_latex_unbox(text, size, last_box ? one : IT_LATEX_BOXES_ALL, &content);
+    if (rules->older) {
+        struct it_str kept = {0};
+        it_str_puts(&kept, after_chain(it_str_c(&content)));
+        it_str_free(&content);
+        content = kept;
+    }
+    it_latex_tidy(it_str_c(&content), content.len, units_of(rules), &tidy);
     struct it_expr *node = it_latex_parse(it_str_c(&tidy), tidy.len, rules->fold_case, pool);
     if (node == NULL) { /* what looked like a unit may have been an operand: \sin^2 t */
         it_str_clear(&tidy);
-        it_latex_tidy(it_str_c(&content), content.len, false, &tidy);
+        it_latex_tidy(it_str_c(&content), content.len, IT_LATEX_UNITS_KEPT, &tidy);
         node = it_latex_parse(it_str_c(&tidy), tidy.len, rules->fold_case, pool);
     }
     if (node == NULL) { node = last_side(rules, &tidy, pool); }
@@ -276,25 +369,13 @@ static struct it_expr *read_formula(const struct it_extract_rules *rules, const 
 }
 
 /* Digits of a number as it is written: "1,234.50", "2,74", ".5". */
-static struct it_expr *read_number(const char *text, size_t size, struct it_expr_pool *pool,
-                                   struct it_str *shown)
+static struct it_expr *read_number(const char *text, size_t size, bool grouped,
+                                   struct it_expr_pool *pool, struct it_str *shown)
 {
     bool minus = size > 0 && text[0] == '-';
-    size_t commas = 0, after = 0;
-    for (size_t i = 0; i < size; i++) {
-        after++;
-        if (text[i] == ',') {
-            commas++;
-            after = 0;
-        }
-    }
-    bool decimal_comma = commas == 1 && after != 3 && memchr(text, '.', size) == NULL;
-    /* "0,111": three digits, but no group begins with a lone zero */
+    /* "2,74" is a decimal, "7,425" one thousand and more, "0,111" what the rules say */
+    bool decimal_comma = !grouped;
     size_t lead = minus ? 1 : 0;
-    if (commas == 1 && after == 3 && size > lead + 1 && text[lead] == '0' &&
-        memchr(text, '.', size) == NULL) {
-        decimal_comma = true;
-    }
     struct it_str digits = {0};
     for (size_t i = lead; i < size; i++) {
         if (text[i] == ',' && decimal_comma) {
@@ -309,8 +390,9 @@ static struct it_expr *read_number(const char *text, size_t size, struct it_expr
     bool decimal = strchr(data, '.') != NULL;
     if (it_rational_parse(data, digits.len, &value)) {
         node = it_expr_number(pool, value, decimal);
-    } else if (!decimal && digits.len > 0) {
+    } else if (digits.len > 0) {
         node = it_expr_named(pool, IT_EXPR_BIG, data, digits.len);
+        if (node != NULL) { node->decimal = decimal; }
     }
     it_str_printf(shown, "%s%s", minus ? "-" : "", data);
     it_str_free(&digits);
@@ -323,7 +405,7 @@ static struct it_expr *read_plain(const char *text, const struct it_plain *plain
     const char *from = text + plain->from;
     size_t size = plain->to - plain->from;
     if (!plain->expression) {
-        struct it_expr *node = read_number(from, size, pool, shown);
+        struct it_expr *node = read_number(from, size, plain->grouped, pool, shown);
         return plain->percent ? percent_of(pool, node) : node;
     }
     while (size > 0 && strchr(" \t.", from[size - 1]) != NULL) { size--; }
@@ -333,6 +415,13 @@ static struct it_expr *read_plain(const char *text, const struct it_plain *plain
         if ((unsigned char)from[i] >= 0x80) { return NULL; }
     }
     return it_latex_parse(from, size, false, pool);
+}
+
+/* "$k = 2,$ and $m = 3$": a formula with its own comma is part of a sentence, not of a list. */
+static bool is_clause(const char *formula, size_t size)
+{
+    char last = size > 1 ? formula[size - 1] : ' ', before = size > 1 ? formula[size - 2] : ' ';
+    return last == ',' || last == ';' || (last == '.' && (before < '0' || before > '9'));
 }
 
 /* Several formulas that all parse are one set; nested sets join it. */
@@ -348,6 +437,9 @@ static struct it_expr *read_formulas(const struct it_extract_rules *rules, const
         it_str_puts(shown, i > 0 ? "," : "");
         struct it_expr *node = read_formula(
             rules, text + formula->from, formula->to - formula->from, candidate->box, pool, shown);
+        if (candidate->n > 1 && is_clause(text + formula->from, formula->to - formula->from)) {
+            node = NULL;
+        }
         if (formula->percent) { node = percent_of(pool, node); }
         if (i == 0) { first = node; }
         all = all && node != NULL;
@@ -379,11 +471,11 @@ static bool read_group(const struct it_extract_rules *rules, const char *text,
                            ? read_formulas(rules, text, candidate, &answer->pool, &shown)
                            : read_plain(text, &candidate->plain, &answer->pool, &shown);
         found = answer->expr != NULL;
-        if (found) {
+        if (shown.len > 0 && answer->first == NULL) { answer->first = it_strdup(it_str_c(&shown)); }
+        if (shown.len > 0 && (found || answer->text == NULL)) {
             it_free(answer->text);
-            answer->text = NULL;
+            answer->text = it_str_take(&shown);
         }
-        if (answer->text == NULL && shown.len > 0) { answer->text = it_str_take(&shown); }
         it_str_free(&shown);
     }
     list->n = 0;
@@ -391,12 +483,12 @@ static bool read_group(const struct it_extract_rules *rules, const char *text,
 }
 
 static void find_group(const struct it_extract_rules *rules, struct it_scan *scan,
-                       enum anchor anchor, struct candidates *list)
+                       const struct anchors *anchors, enum anchor anchor, struct candidates *list)
 {
-    if (rules->latex) { find_anchored(scan, anchor, ITEM_FORMULA, list); }
+    if (rules->latex) { find_anchored(scan, anchors, anchor, ITEM_FORMULA, list); }
     if (rules->plain) {
-        find_anchored(scan, anchor, ITEM_EXPRESSION, list);
-        find_anchored(scan, anchor, ITEM_NUMBER, list);
+        find_anchored(scan, anchors, anchor, ITEM_EXPRESSION, list);
+        find_anchored(scan, anchors, anchor, ITEM_NUMBER, list);
     }
 }
 
@@ -411,12 +503,15 @@ void it_answer_find(const struct it_extract_rules *rules, const char *text, size
     struct it_scan scan = {.text = text,
                            .size = size,
                            .loose_groups = rules->loose_groups,
+                           .unspaced = rules->unspaced,
                            .no_dollars = size,
                            .no_bracket = size,
                            .no_paren = size};
     struct candidates list = {0};
     struct it_answer answer = {0};
+    struct anchors anchors;
     it_expr_pool_init(&answer.pool);
+    find_words(&scan, &anchors);
     bool found = false, boxes_done = !rules->latex || rules->box_priority < 0;
     for (size_t i = 0; i < sizeof groups / sizeof *groups && !found; i++) {
         if (!boxes_done && rules->box_priority < groups[i].priority) {
@@ -425,7 +520,7 @@ void it_answer_find(const struct it_extract_rules *rules, const char *text, size
             found = read_group(rules, text, &list, &answer);
             if (found) { break; }
         }
-        find_group(rules, &scan, groups[i].anchor, &list);
+        find_group(rules, &scan, &anchors, groups[i].anchor, &list);
         if (!boxes_done && rules->box_priority == groups[i].priority) {
             find_boxed(&scan, &list);
             boxes_done = true;
@@ -439,6 +534,10 @@ void it_answer_find(const struct it_extract_rules *rules, const char *text, size
             find_any(&scan, ITEM_NUMBER, &list);
         }
         found = read_group(rules, text, &list, &answer);
+    }
+    if (!rules->keep_text) {
+        it_free(answer.first);
+        answer.first = NULL;
     }
     if (!found && !rules->keep_text) {
         it_free(answer.text);
@@ -456,6 +555,7 @@ void it_answer_whole(const struct it_extract_rules *rules, const char *text, siz
     it_expr_pool_init(&answer.pool);
     answer.expr = read_formula(rules, text, size, false, &answer.pool, &shown);
     if (shown.len > 0 && (answer.expr != NULL || rules->keep_text)) {
+        if (rules->keep_text) { answer.first = it_strdup(it_str_c(&shown)); }
         answer.text = it_str_take(&shown);
     }
     it_str_free(&shown);
@@ -466,5 +566,6 @@ void it_answer_free(struct it_answer *answer)
 {
     it_expr_pool_free(&answer->pool);
     it_free(answer->text);
+    it_free(answer->first);
     *answer = (struct it_answer){0};
 }

@@ -13,13 +13,17 @@
 enum it_latex_boxes {
     IT_LATEX_BOXES_ALL,  /* every one, joined by commas */
     IT_LATEX_BOXES_LAST, /* the last, and those before it that are plainly part of one list */
+    IT_LATEX_BOXES_TIGHT /* the last, and those before it with nothing but "and" or "," between */
 };
 
 /* The content of the boxes of `text`, or the text itself when there is none. */
 void it_latex_unbox(const char *text, size_t size, enum it_latex_boxes mode, struct it_str *out);
 
+/* Which units are dropped: none, those in a final \text{}, bare words like "cm" too. */
+enum it_latex_units { IT_LATEX_UNITS_KEPT, IT_LATEX_UNITS_TEXT, IT_LATEX_UNITS_ALL };
+
 /* Drops what does not change the value: dollar signs, primes, final punctuation, units. */
-void it_latex_tidy(const char *text, size_t size, bool drop_units, struct it_str *out);
+void it_latex_tidy(const char *text, size_t size, enum it_latex_units units, struct it_str *out);
 
 enum it_token_kind {
     IT_TOKEN_END,
@@ -49,6 +53,9 @@ struct it_tokens {
 bool it_latex_lex(const char *text, size_t size, struct it_expr_pool *pool,
                   struct it_tokens *tokens_out);
 void it_tokens_free(struct it_tokens *tokens);
+
+/* The same text, or the same tokens: \dfrac12 and \frac12. */
+bool it_latex_same(const char *a, const char *b);
 
 /* The tree of a tidied text; NULL when it is not understood. With `fold_case` symbols that differ
  * in case alone are the same. */

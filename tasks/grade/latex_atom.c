@@ -13,8 +13,9 @@ static struct it_expr *number_node(struct parser *parser, const char *text, size
     if (it_rational_parse(text, size, &value)) {
         return it_expr_number(parser->pool, value, memchr(text, '.', size) != NULL);
     }
-    if (memchr(text, '.', size) != NULL) { return NULL; }
-    return it_expr_named(parser->pool, IT_EXPR_BIG, text, size);
+    struct it_expr *node = it_expr_named(parser->pool, IT_EXPR_BIG, text, size);
+    if (node != NULL) { node->decimal = memchr(text, '.', size) != NULL; }
+    return node;
 }
 
 static struct it_expr *parse_braced(struct parser *parser)
@@ -24,6 +25,11 @@ static struct it_expr *parse_braced(struct parser *parser)
     int bars = parser->bars;
     parser->bars = 0;
     struct it_expr *node = it_parse_list(parser);
+    if (node != NULL && it_parse_at_command(parser, "choose")) { /* {n \choose k} */
+        parser->token++;
+        struct it_expr *both[2] = {node, it_parse_list(parser)};
+        node = it_expr_call(parser->pool, "binom", both, 2);
+    }
     parser->bars = bars;
     parser->keep_signs--;
     if (node == NULL || !it_parse_at_char(parser, '}')) { return NULL; }
@@ -36,12 +42,23 @@ static struct it_expr *parse_atom(struct parser *parser);
 /* An argument in braces or one atom. */
 static struct it_expr *parse_argument(struct parser *parser)
 {
-    if (it_parse_at_char(parser, '{')) { return parse_braced(parser); }
-    if (it_parse_at_char(parser, '-')) {
+    struct it_expr *node;
+    if (++parser->depth > IT_PARSE_DEPTH) { return NULL; }
+    if (it_parse_at_char(parser, '{')) {
+        node = parse_braced(parser);
+    } else if (it_parse_at_char(parser, '-')) {
         parser->token++;
-        return it_expr_unary(parser->pool, IT_EXPR_NEG, parse_argument(parser));
+        node = it_expr_unary(parser->pool, IT_EXPR_NEG, parse_argument(parser));
+    } else {
+        node = parse_atom(parser);
     }
-    return parse_atom(parser);
+    parser->depth--;
+    return node;
+}
+
+static bool is_digits(const struct it_token *token)
+{
+    return memchr(token->text, '.', token->size) == NULL;
 }
 
 /* \frac{a}{b}, \frac12, \frac1{72}, \frac 59, \frac{3}7: bare digits are cut after the first. */
@@ -49,8 +66,7 @@ static struct it_expr *parse_fraction(struct parser *parser)
 {
     parser->token++;
     const struct it_token *token = parser->token;
-    if (token->kind == IT_TOKEN_NUMBER && token->size > 1 &&
-        memchr(token->text, '.', token->size) == NULL) {
+    if (token->kind == IT_TOKEN_NUMBER && token->size > 1 && is_digits(token)) {
         struct it_expr *top = number_node(parser, token->text, 1);
         struct it_expr *bottom = number_node(parser, token->text + 1, token->size - 1);
         parser->token++;
@@ -58,6 +74,14 @@ static struct it_expr *parse_fraction(struct parser *parser)
     }
     struct it_expr *top = parse_argument(parser);
     if (top == NULL) { return NULL; }
+    const struct it_token *below = parser->token;
+    if (below->kind == IT_TOKEN_NUMBER && below->size > 1 && is_digits(below)) {
+        struct it_expr *bottom = number_node(parser, below->text, 1);
+        struct it_expr *rest = number_node(parser, below->text + 1, below->size - 1);
+        parser->token++;
+        return it_expr_binary(parser->pool, IT_EXPR_MUL,
+                              it_expr_binary(parser->pool, IT_EXPR_DIV, top, bottom), rest);
+    }
     return it_expr_binary(parser->pool, IT_EXPR_DIV, top, parse_argument(parser));
 }
 
@@ -429,7 +453,7 @@ static struct it_expr *power(struct parser *parser, struct it_expr *node, struct
 
 struct it_expr *it_parse_factor(struct parser *parser)
 {
-    if (++parser->depth > 150) { return NULL; }
+    if (++parser->depth > IT_PARSE_DEPTH) { return NULL; }
     struct it_expr *node = parse_atom(parser);
     while (node != NULL) {
         if (it_parse_at_char(parser, '^')) {

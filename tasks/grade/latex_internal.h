@@ -6,6 +6,8 @@
 
 #include "tasks/grade/latex.h"
 
+enum { IT_PARSE_DEPTH = 150 };
+
 struct parser {
     const struct it_token *token; /* the current one; the last is IT_TOKEN_END */
     struct it_expr_pool *pool;

@@ -12,6 +12,7 @@ struct lexer {
     const char *text;
     size_t size, at;
     bool spaced;
+    bool foreign; /* a sign that is no mathematics was seen: prose, not a formula */
     struct it_expr_pool *pool;
     struct it_tokens *tokens;
 };
@@ -70,6 +71,14 @@ static void put_conjunction(struct lexer *lexer)
     put_char(lexer, ',');
 }
 
+static void drop_comma(struct lexer *lexer)
+{
+    struct it_tokens *tokens = lexer->tokens;
+    bool comma = tokens->n > 0 && tokens->item[tokens->n - 1].kind == IT_TOKEN_CHAR &&
+                 tokens->item[tokens->n - 1].symbol == ',';
+    if (comma) { tokens->n--; }
+}
+
 /* One spelling and the token it stands for. */
 struct spelling {
     const char *name;
@@ -115,6 +124,7 @@ static const struct spelling commands[] = {
     {"dbinom", IT_TOKEN_COMMAND, 0, "binom"},
     {"tbinom", IT_TOKEN_COMMAND, 0, "binom"},
     {"degree", IT_TOKEN_COMMAND, 0, "circ"},
+    {"textdegree", IT_TOKEN_COMMAND, 0, "degreemark"},
     {"varnothing", IT_TOKEN_COMMAND, 0, "emptyset"},
     {"backslash", IT_TOKEN_COMMAND, 0, "setminus"},
     {"bigcup", IT_TOKEN_COMMAND, 0, "cup"},
@@ -149,12 +159,14 @@ static const struct spelling glyphs[] = {
 
 /* Commands without meaning for the value. */
 static const char *const ignored[] = {
-    "left",  "right",     "big",          "Big",    "bigg",      "Bigg",      "bigl",
-    "bigr",  "Bigl",      "Bigr",         "biggl",  "biggr",     "Biggl",     "Biggr",
-    "quad",  "qquad",     "displaystyle", "limits", "nolimits",  "textstyle", "middle",
-    "hline", "ldots",     "dots",         "cdots",  "thinspace", "space",     "null",
-    "strut", "mathstrut", "scriptstyle",  "rm",     "bf",        "it",
+    "left",         "right",  "big",       "Big",         "bigg",   "Bigg",  "bigl",      "bigr",
+    "Bigl",         "Bigr",   "biggl",     "biggr",       "Biggl",  "Biggr", "quad",      "qquad",
+    "displaystyle", "limits", "nolimits",  "textstyle",   "middle", "hline", "thinspace", "space",
+    "null",         "strut",  "mathstrut", "scriptstyle", "rm",     "bf",    "it",
 };
+
+/* Of "1, 2, \ldots, 9" the members that are written remain. */
+static const char *const dots[] = {"ldots", "dots", "cdots", "dotsc"};
 
 /* Commands whose argument is words. */
 static const char *const wordy[] = {
@@ -168,6 +180,20 @@ static const char *const functions[] = {
     "sin",  "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh",
     "tanh", "ln",  "log", "exp", "max", "min", "gcd",    "lcm",    "det",    "sqrt",
 };
+
+/* "12", "1.5": a number that was put among words. */
+static bool is_number(const char *text, size_t size)
+{
+    size_t points = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '.' && i > 0 && i + 1 < size) {
+            points++;
+        } else if (!is_digit(text[i])) {
+            return false;
+        }
+    }
+    return size > 0 && points < 2;
+}
 
 static void put_words(struct lexer *lexer, const char *text, size_t size)
 {
@@ -184,6 +210,9 @@ static void put_words(struct lexer *lexer, const char *text, size_t size)
         if (kept.len > 0 && (comma || data[0] == ';')) { put_conjunction(lexer); }
     } else if (is(data + skip, length - skip, "and") || is(data + skip, length - skip, "or")) {
         put_conjunction(lexer);
+    } else if (is_number(data + skip, length - skip)) {
+        const char *copy = it_expr_text(lexer->pool, data + skip, length - skip);
+        if (copy != NULL) { put(lexer, IT_TOKEN_NUMBER, 0, copy, length - skip); }
     } else if (AMONG(data, length, functions)) {
         put_command(lexer, it_expr_text(lexer->pool, data, length));
     } else {
@@ -227,7 +256,8 @@ static void named_command(struct lexer *lexer, const char *name, size_t size)
     const char *inner;
     size_t inner_size;
     bool spaced = lexer->spaced;
-    if (AMONG(name, size, ignored)) {
+    if (AMONG(name, size, dots)) { drop_comma(lexer); }
+    if (AMONG(name, size, ignored) || AMONG(name, size, dots)) {
         lexer->spaced = true;
         bool fence = is(name, size, "left") || is(name, size, "right");
         if (fence && lexer->at < lexer->size && lexer->text[lexer->at] == '.') { lexer->at++; }
@@ -294,6 +324,57 @@ static bool glyph(struct lexer *lexer)
     return false;
 }
 
+/* The digits under the bar of "0.1\overline{6}", when that is what stands at `at`. */
+static size_t repeating(const struct lexer *lexer, size_t at, size_t *from_out)
+{
+    static const char bar[] = "\\overline{";
+    size_t length = sizeof bar - 1, end = at + length;
+    if (lexer->size - at < length || memcmp(lexer->text + at, bar, length) != 0) { return 0; }
+    while (end < lexer->size && is_digit(lexer->text[end])) { end++; }
+    if (end == lexer->size || lexer->text[end] != '}') { return 0; }
+    *from_out = at + length;
+    return end - at - length;
+}
+
+/* A decimal that repeats is the fraction (all digits - those before the bar) / 99..900..0. */
+static bool put_repeating(struct lexer *lexer, size_t from, size_t at)
+{
+    enum { DIGITS = 30 };
+    size_t bar, period = repeating(lexer, at, &bar);
+    if (period == 0 || at - from + period > DIGITS) { return false; }
+    it_wide before = 0, all, scale = 1, nines = 1;
+    bool after = false;
+    for (size_t i = from; i < at; i++) {
+        if (lexer->text[i] == '.') {
+            after = true;
+            continue;
+        }
+        before = before * 10 + (lexer->text[i] - '0');
+        if (after) { scale *= 10; }
+    }
+    all = before;
+    for (size_t i = bar; i < bar + period; i++) {
+        all = all * 10 + (lexer->text[i] - '0');
+        nines *= 10;
+    }
+    /* the quotient of two integers of 18 digits at most, or none */
+    it_wide top = all - before, bottom = (nines - 1) * scale;
+    if (top > INT64_MAX || bottom > INT64_MAX) { return false; }
+    struct it_str text[2] = {{0}, {0}};
+    it_str_printf(&text[0], "%lld", (long long)top);
+    it_str_printf(&text[1], "%lld", (long long)bottom);
+    put_char(lexer, '(');
+    for (int i = 0; i < 2; i++) {
+        const char *copy = it_expr_text(lexer->pool, it_str_c(&text[i]), text[i].len);
+        if (i == 1) { put_char(lexer, '/'); }
+        if (copy != NULL) { put(lexer, IT_TOKEN_NUMBER, 0, copy, text[i].len); }
+        it_str_free(&text[i]);
+    }
+    put_char(lexer, ')');
+    lexer->at = bar + period + 1;
+    return true;
+}
+
 static void number(struct lexer *lexer)
 {
     size_t from = lexer->at, at = from;
@@ -302,6 +383,9 @@ static void number(struct lexer *lexer)
         at++;
         while (at < lexer->size && is_digit(lexer->text[at])) { at++; }
     }
+    bool point = at > from && memchr(lexer->text + from, '.', at - from) != NULL;
+    bool ends_in_point = !point && at < lexer->size && lexer->text[at] == '.';
+    if (put_repeating(lexer, from, at + (ends_in_point ? 1 : 0))) { return; }
     lexer->at = at;
     put(lexer, IT_TOKEN_NUMBER, 0, lexer->text + from, at - from);
 }
@@ -341,8 +425,10 @@ static void other(struct lexer *lexer)
     } else if (c == '*' && next == '*') {
         lexer->at++;
         put_char(lexer, '^');
+    } else if ((unsigned char)c >= 0xe0) {
+        lexer->foreign = true;
     } else if ((unsigned char)c >= 0x80) {
-        /* the whole sequence as one letter */
+        /* an accented, Greek or Cyrillic letter: the whole sequence */
         size_t from = lexer->at - 1;
         while (lexer->at < lexer->size && ((unsigned char)lexer->text[lexer->at] & 0xc0) == 0x80) {
             lexer->at++;
@@ -357,8 +443,8 @@ bool it_latex_lex(const char *text, size_t size, struct it_expr_pool *pool,
                   struct it_tokens *tokens_out)
 {
     if (size > TEXT_MAX) { return false; }
-    struct lexer lexer = {text, size, 0, false, pool, tokens_out};
-    while (lexer.at < size) {
+    struct lexer lexer = {.text = text, .size = size, .pool = pool, .tokens = tokens_out};
+    while (lexer.at < size && !lexer.foreign) {
         char c = text[lexer.at];
         if (c == ' ' || c == '~') {
             lexer.spaced = true;
@@ -377,7 +463,26 @@ bool it_latex_lex(const char *text, size_t size, struct it_expr_pool *pool,
         }
     }
     put(&lexer, IT_TOKEN_END, 0, "", 0);
-    return !pool->full;
+    return !pool->full && !lexer.foreign;
+}
+
+bool it_latex_same(const char *a, const char *b)
+{
+    if (strcmp(a, b) == 0) { return true; }
+    struct it_expr_pool pool;
+    struct it_tokens left = {0}, right = {0};
+    it_expr_pool_init(&pool);
+    bool same = it_latex_lex(a, strlen(a), &pool, &left) &&
+                it_latex_lex(b, strlen(b), &pool, &right) && left.n == right.n && left.n > 1;
+    for (size_t i = 0; same && i < left.n; i++) {
+        const struct it_token *x = &left.item[i], *y = &right.item[i];
+        same = x->kind == y->kind && x->symbol == y->symbol && x->size == y->size &&
+               memcmp(x->text, y->text, x->size) == 0;
+    }
+    it_tokens_free(&left);
+    it_tokens_free(&right);
+    it_expr_pool_free(&pool);
+    return same;
 }
 
 void it_tokens_free(struct it_tokens *tokens)

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { DEPTH_MAX = 150 };
-
 bool it_parse_at_command(const struct parser *parser, const char *name)
 {
     const struct it_token *token = parser->token;
@@ -106,7 +104,7 @@ static struct it_expr *parse_product(struct parser *parser);
 static struct it_expr *parse_signed(struct parser *parser)
 {
     struct it_expr *node;
-    if (++parser->depth > DEPTH_MAX) { return NULL; }
+    if (++parser->depth > IT_PARSE_DEPTH) { return NULL; }
     if (it_parse_at_char(parser, '-')) {
         parser->token++;
         node = it_expr_unary(parser->pool, IT_EXPR_NEG, parse_signed(parser));
@@ -150,7 +148,7 @@ static struct it_expr *parse_plus_minus(struct parser *parser)
 struct it_expr *it_parse_sum(struct parser *parser)
 {
     struct node_list term = {.n = 0};
-    if (++parser->depth > DEPTH_MAX) { return NULL; }
+    if (++parser->depth > IT_PARSE_DEPTH) { return NULL; }
     struct it_expr *first =
         at_plus_minus(parser) ? parse_plus_minus(parser) : parse_product(parser);
     if (!it_node_add(&term, first)) { return NULL; }
@@ -234,7 +232,7 @@ struct it_expr *it_parse_relation(struct parser *parser)
 {
     struct node_list side = {.n = 0};
     char op[257];
-    if (++parser->depth > DEPTH_MAX) { return NULL; }
+    if (++parser->depth > IT_PARSE_DEPTH) { return NULL; }
     /* "= 5" and "\\approx 5" without a left side */
     const struct it_token *token = parser->token;
     if (token->kind == IT_TOKEN_RELATION && (token->symbol == '=' || token->symbol == '~')) {
@@ -306,6 +304,27 @@ struct it_expr *it_parse_list(struct parser *parser)
     return it_expr_new(parser->pool, IT_EXPR_SET, 0, group.item, group.n);
 }
 
+/* "n = 2, 3, 4": the name is given the whole list. */
+static struct it_expr *name_list(struct it_expr_pool *pool, struct it_expr *node)
+{
+    if (node->kind != IT_EXPR_SET || node->op != 0 || node->n < 2) { return node; }
+    struct it_expr *first = node->arg[0];
+    if (first->kind != IT_EXPR_RELATION || strcmp(first->name, "=") != 0 ||
+        first->arg[0]->kind != IT_EXPR_SYMBOL) {
+        return node;
+    }
+    for (int i = 1; i < node->n; i++) {
+        if (node->arg[i]->kind == IT_EXPR_RELATION) { return node; }
+    }
+    struct it_expr *both[2] = {first->arg[0], NULL};
+    both[1] = it_expr_new(pool, IT_EXPR_SET, 0, node->arg, node->n);
+    if (both[1] == NULL) { return NULL; }
+    both[1]->arg[0] = first->arg[1];
+    struct it_expr *named = it_expr_new(pool, IT_EXPR_RELATION, 0, both, 2);
+    if (named != NULL) { named->name = "="; }
+    return named;
+}
+
 /* "7,425,000" and nothing else, with a sign perhaps: one number. */
 static bool grouped_number(const char *text, size_t size, struct it_str *out)
 {
@@ -347,6 +366,7 @@ struct it_expr *it_latex_parse(const char *text, size_t size, bool fold_case,
         struct parser parser = {.token = tokens.item, .pool = pool, .fold_case = fold_case};
         if (parser.token->kind != IT_TOKEN_END) { node = it_parse_list(&parser); }
         if (node != NULL && parser.token->kind != IT_TOKEN_END) { node = NULL; }
+        if (node != NULL) { node = name_list(pool, node); }
     }
     it_tokens_free(&tokens);
     return pool->full ? NULL : node;

@@ -5,13 +5,18 @@
 
 #include <stdbool.h>
 
-#include "tasks/grade/expr.h"
+#include "tasks/grade/value.h"
 
 enum { IT_REGION_PIECES = 64 };
 
+struct it_end {
+    double at;                  /* HUGE_VAL and its negative: no end */
+    const struct it_expr *node; /* the same without an error; NULL where there is no end */
+    bool closed;
+};
+
 struct it_piece {
-    double low, high;
-    bool low_closed, high_closed;
+    struct it_end low, high;
 };
 
 /* Pieces in order, disjoint and not touching: equal sets have equal pieces. */
@@ -21,9 +26,12 @@ struct it_region {
 };
 
 /* False when the tree is no set of reals with constant ends (or has too many pieces). */
-bool it_region_of(const struct it_expr *node, struct it_region *region_out);
+bool it_region_of(struct it_evaluator *evaluator, const struct it_expr *node,
+                  struct it_region *region_out);
 /* x < 3, 1 < x <= 2 for one symbol x: the interval of x; x = ... is none. */
-bool it_region_of_relation(const struct it_expr *node, struct it_region *region_out);
-bool it_region_equal(const struct it_region *a, const struct it_region *b);
+bool it_region_of_relation(struct it_evaluator *evaluator, const struct it_expr *node,
+                           struct it_region *region_out);
+bool it_region_equal(struct it_evaluator *evaluator, const struct it_region *a,
+                     const struct it_region *b);
 
 #endif

@@ -22,7 +22,11 @@ struct it_sandbox_options {
     const char *python;  /* NULL: found by configure, else the first that works under /usr */
     int64_t workers;     /* jobs at once; 0: one a physical core */
     bool unsafe;         /* run even where the seccomp tier cannot be reached */
+    unsigned without;    /* walls left out, IT_WALL_ bits: to test what the others hold */
 };
+enum it_sandbox_wall { IT_WALL_NAMESPACES = 1, IT_WALL_LANDLOCK = 2, IT_WALL_SECCOMP = 4 };
+/* "landlock" -> its bit; 0 for what is no wall's name. */
+unsigned it_sandbox_wall(const char *name);
 
 /* Limits of one job; 0: the default in brackets. */
 struct it_sandbox_limits {
@@ -30,7 +34,7 @@ struct it_sandbox_limits {
     double cpu_s;         /* [wall_s] */
     int64_t memory_bytes; /* address space [1 GiB] */
     int64_t output_bytes; /* standard output, and the same again for the reply [16 MiB] */
-    int64_t file_bytes;   /* largest file in the scratch folder [1 MiB]; 0 files with -1 */
+    int64_t file_bytes;   /* largest file in the scratch folder [1 MiB]; -1: 0 */
     int64_t threads;      /* beside the first [32] */
 };
 
@@ -40,9 +44,9 @@ struct it_sandbox_job {
     size_t program_size;
     const char *input;
     size_t input_size;
-    /* Source of ours that runs first, in the same process, with these names: `program`, `input`
-     * (bytes) and `reply(bytes)`, which sends one message home under the job's nonce. It decides
-     * when and how the program runs. NULL: none. */
+    /* Source of ours that runs first, in the same process, with these names: `program` and `input`
+     * (both bytes) and `reply(bytes)`, which sends one message home under the job's nonce. It
+     * decides when and how the program runs. NULL: none. */
     const char *driver;
     struct it_sandbox_limits limits;
 };
@@ -75,10 +79,12 @@ enum it_status it_sandbox_open(const struct it_sandbox_options *options,
 void it_sandbox_close(struct it_sandbox *sandbox);
 /* "namespaces + landlock + seccomp + rlimits": what was reached, for logs and results. */
 const char *it_sandbox_tier(const struct it_sandbox *sandbox);
+int64_t it_sandbox_workers(const struct it_sandbox *sandbox);
 
 /* Runs one job and waits for it; may be called from many threads, `workers` run at a time. A job
  * that hit the wall limit having used little CPU is run once more, alone. The status speaks of the
- * sandbox (IT_OK whatever the program did); a program cannot make it fail. */
+ * sandbox (IT_OK whatever the program did); a program cannot make it fail. IT_INTERRUPTED when the
+ * user asked to stop (core/base/clock.h) while it ran. */
 enum it_status it_sandbox_run(struct it_sandbox *sandbox, const struct it_sandbox_job *job,
                               struct it_sandbox_result *result_out);
 void it_sandbox_result_free(struct it_sandbox_result *result);

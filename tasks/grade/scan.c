@@ -46,7 +46,8 @@ static size_t find_close(const struct it_scan *scan, size_t at, const char *clos
     if (at >= *none_from) { return 0; }
     for (size_t i = at; i < scan->size; i++) {
         if (one_line && scan->text[i] == '\n') { return 0; }
-        if (has(scan, i, close)) { return i; }
+        /* behind a backslash it closes nothing, and no formula goes on beyond it */
+        if (has(scan, i, close)) { return scan->text[i - 1] != '\\' ? i : 0; }
     }
     *none_from = at;
     return 0;
@@ -84,8 +85,8 @@ static size_t braced_number(const struct it_scan *scan, size_t at)
 {
     if (!has(scan, at, "{")) { return 0; }
     size_t digits = 0;
-    for (at++; at < scan->size && (is_digit(scan->text[at]) || strchr(".,", scan->text[at]));
-         at++) {
+    at += has(scan, at + 1, "-") ? 2 : 1;
+    for (; at < scan->size && (is_digit(scan->text[at]) || strchr(".,", scan->text[at])); at++) {
         if (scan->text[at] == '\0') { return 0; }
         digits++;
     }
@@ -170,17 +171,21 @@ static const char *const currencies[] = {
     "\u20b1", "\u20b4", "\u20a6", "\u20aa", "\u0e3f", "\u20a1", "\u20a8", "\u20b8", "\u20bc",
 };
 
-/* Start of text, a space or "="; then perhaps "**" and a currency sign. False: no number may begin
- * here. A prefix that is a character is part of the match. */
-static bool skip_prefix(const struct it_scan *scan, size_t *at)
+/* Start of text, a space or "="; then perhaps "**" and (before numbers) a currency sign. False: no
+ * number may begin here. A prefix that is a character is part of the match. */
+static bool skip_prefix(const struct it_scan *scan, bool currency, size_t *at)
 {
     size_t i = *at;
-    if (i > 0 || (i < scan->size && (is_space(scan->text[i]) || scan->text[i] == '='))) {
+    if (scan->unspaced) {
+        if (i < scan->size && (is_space(scan->text[i]) || scan->text[i] == '=')) { i++; }
+    } else if (i > 0 || (i < scan->size && (is_space(scan->text[i]) || scan->text[i] == '='))) {
         if (i >= scan->size || (!is_space(scan->text[i]) && scan->text[i] != '=')) { return false; }
         i++;
     }
     if (has(scan, i, "**")) { i += 2; }
-    for (size_t k = 0; k < sizeof currencies / sizeof *currencies; k++) {
+    char sign = i < scan->size ? scan->text[i] : ' ';
+    currency = currency && (sign == '$' || (unsigned char)sign >= 0x80);
+    for (size_t k = 0; currency && k < sizeof currencies / sizeof *currencies; k++) {
         if (has(scan, i, currencies[k])) {
             i += strlen(currencies[k]);
             break;
@@ -234,13 +239,14 @@ static size_t number_end(const struct it_scan *scan, size_t at)
 
 size_t it_scan_number(const struct it_scan *scan, size_t at, struct it_plain *plain)
 {
-    if (!skip_prefix(scan, &at)) { return 0; }
+    if (!skip_prefix(scan, true, &at)) { return 0; }
     size_t from = at;
     if (scan->text[at] == '-') { at++; }
     size_t end = number_end(scan, at);
     if (end == 0) { return 0; }
     size_t percent = skip_percent(scan, end);
-    *plain = (struct it_plain){from, end, false, percent > 0};
+    *plain = (struct it_plain){
+        .from = from, .to = end, .percent = percent > 0, .grouped = grouped(scan, at) > 0};
     return percent > 0 ? percent : end;
 }
 
@@ -267,7 +273,7 @@ static bool ends_expression(const struct it_scan *scan, size_t at)
 size_t it_scan_expression(const struct it_scan *scan, size_t at, struct it_plain *plain)
 {
     enum { LONGEST = 300 };
-    if (!skip_prefix(scan, &at)) { return 0; }
+    if (!skip_prefix(scan, false, &at)) { return 0; }
     size_t from = at;
     while (at < scan->size && (scan->text[at] == '-' || scan->text[at] == '(')) { at++; }
     if (at > from + 2 || at >= scan->size || !is_digit(scan->text[at])) { return 0; }
@@ -283,6 +289,6 @@ size_t it_scan_expression(const struct it_scan *scan, size_t at, struct it_plain
         }
     }
     if (end == 0) { return 0; }
-    *plain = (struct it_plain){from, end, true, false};
+    *plain = (struct it_plain){.from = from, .to = end, .expression = true};
     return end;
 }

@@ -10,7 +10,7 @@
 struct it_scan {
     const char *text;
     size_t size;
-    bool loose_groups;
+    bool loose_groups, unspaced;
     /* no "$$", "\]" or "\)" ends a formula from these places on: the search is not repeated */
     size_t no_dollars, no_bracket, no_paren;
 };
@@ -28,6 +28,7 @@ size_t it_scan_formulas(struct it_scan *scan, size_t at, struct it_formula *form
 struct it_plain {
     size_t from, to; /* the number or expression itself */
     bool expression, percent;
+    bool grouped; /* commas and spaces stand between thousands */
 };
 /* A number or expression whose prefix (space, "=", currency) begins at `at`. */
 size_t it_scan_number(const struct it_scan *scan, size_t at, struct it_plain *plain);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CALL_ARGUMENTS = 16 };
+
 uint64_t it_value_hash(const char *name, int point)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325) + (uint64_t)point * UINT64_C(0x9e3779b97f4a7c15);
@@ -20,7 +22,7 @@ uint64_t it_value_hash(const char *name, int point)
 
 /* Symbols are real. At point 0 all are positive, at point 1 all negative (so that sqrt(x^2) is not
  * x), then mixed. */
-static double symbol_value(const char *name, int point)
+double it_value_symbol(const char *name, int point)
 {
     uint64_t hash = it_value_hash(name, point);
     double size = 0.3 + 2.2 * ((double)(hash >> 11) * 0x1p-53);
@@ -40,6 +42,8 @@ static bool set_exact(struct it_rational fraction, struct it_value *out)
 static bool set_number(double complex number, double error, struct it_value *out)
 {
     error += cabs(number) * 4 * DBL_EPSILON;
+    /* no -0i: real numbers lie on one side of the branches that are cut along the axis */
+    if (cimag(number) == 0.0) { number = creal(number); }
     *out = (struct it_value){false, false, {0, 1}, number, error};
     return isfinite(creal(number)) && isfinite(cimag(number)) && isfinite(error);
 }
@@ -96,6 +100,12 @@ static bool power_exact(struct it_rational base, struct it_rational exponent,
     return it_rational_root(base, bottom, &root) && it_rational_pow(root, top, out);
 }
 
+/* So near to the negative axis that the side is not known: roots and logarithms jump there. */
+static bool on_cut(const struct it_value *a)
+{
+    return creal(a->number) < 0 && cimag(a->number) != 0.0 && fabs(cimag(a->number)) <= a->error;
+}
+
 static bool power(const struct it_value *base, const struct it_value *exponent,
                   struct it_value *out)
 {
@@ -110,7 +120,7 @@ static bool power(const struct it_value *base, const struct it_value *exponent,
         }
     }
     double size = cabs(base->number);
-    if (size == 0.0) { return false; }
+    if (size == 0.0 || on_cut(base)) { return false; }
     double complex logarithm = clog(base->number);
     double complex value = cpow(base->number, exponent->number);
     double relative = cabs(exponent->number) * base->error / size +
@@ -165,16 +175,23 @@ static bool elementary(const char *name, double complex z, double complex *value
 
 /* Of a name nobody knows: any fixed function of its argument will do, since equal arguments then
  * give equal values. Rounding the argument makes nearly equal ones the same. */
-static bool opaque(const char *name, const struct it_value *arg, int n, struct it_value *out)
+double it_value_opaque(const char *name, const double complex *arg, int n)
 {
     double sum = 0.0;
     for (int i = 0; i < n; i++) {
-        double weight = symbol_value(name, i);
-        sum += weight * creal(arg[i].number) + 1.7 * weight * cimag(arg[i].number);
+        double weight = it_value_symbol(name, i);
+        sum += weight * creal(arg[i]) + 1.7 * weight * cimag(arg[i]);
     }
     double scaled = sum == 0.0 ? 0.0 : sum * pow(10.0, 9.0 - floor(log10(fabs(sum))));
     double spread = remainder(floor(scaled + 0.5) * 0.6180339887498949, 1.0);
-    return set_number(symbol_value(name, 0) + spread, 0.0, out);
+    return it_value_symbol(name, 0) + spread;
+}
+
+static bool opaque(const char *name, const struct it_value *arg, int n, struct it_value *out)
+{
+    double complex number[CALL_ARGUMENTS];
+    for (int i = 0; i < n; i++) { number[i] = arg[i].number; }
+    return set_number(it_value_opaque(name, number, n), 0.0, out);
 }
 
 static bool absolute(const struct it_value *a, struct it_value *out)
@@ -273,7 +290,7 @@ static bool logarithm(const struct it_value *arg, int n, struct it_value *out)
     struct it_value base, top, bottom;
     (void)set_exact((struct it_rational){10, 1}, &base);
     if (n > 1) { base = arg[1]; }
-    if (is_zero(&arg[0]) || is_zero(&base)) { return false; }
+    if (is_zero(&arg[0]) || is_zero(&base) || on_cut(&arg[0])) { return false; }
     (void)set_number(clog(arg[0].number), arg[0].error / cabs(arg[0].number), &top);
     (void)set_number(clog(base.number), base.error / cabs(base.number), &bottom);
     return divide(&top, &bottom, out) && !out->pole;
@@ -309,14 +326,13 @@ static bool series(struct it_evaluator *evaluator, const struct it_expr *node, b
 
 static bool call(struct it_evaluator *evaluator, const struct it_expr *node, struct it_value *out)
 {
-    enum { MOST = 16 };
     bool product = strcmp(node->name, "prod") == 0;
     if ((product || strcmp(node->name, "sum") == 0) && node->n == 4) {
         return series(evaluator, node, product, out);
     }
-    struct it_value arg[MOST];
+    struct it_value arg[CALL_ARGUMENTS];
     const char *name = node->name;
-    if (node->n < 1 || node->n > MOST) { return false; }
+    if (node->n < 1 || node->n > CALL_ARGUMENTS) { return false; }
     for (int i = 0; i < node->n; i++) {
         if (!it_value_of(evaluator, node->arg[i], &arg[i]) || arg[i].pole) { return false; }
     }
@@ -339,6 +355,8 @@ static bool call(struct it_evaluator *evaluator, const struct it_expr *node, str
     if (strcmp(name, "sqrt") == 0 && arg[0].exact && it_rational_root(arg[0].fraction, 2, &root)) {
         return set_exact(root, out);
     }
+    bool cut = strcmp(name, "sqrt") == 0 || strcmp(name, "ln") == 0;
+    if (cut && on_cut(&arg[0])) { return false; }
     double complex value;
     double slope;
     if (!elementary(name, arg[0].number, &value, &slope)) {
@@ -352,14 +370,24 @@ static bool call(struct it_evaluator *evaluator, const struct it_expr *node, str
     return set_number(value, error, out);
 }
 
-static bool symbol(const struct it_evaluator *evaluator, const char *name, struct it_value *out)
+bool it_value_bound(const struct it_evaluator *evaluator, const char *name, int64_t *value_out)
 {
     for (const struct it_binding *at = evaluator->binding; at != NULL; at = at->outer) {
         if (strcmp(at->name, name) == 0) {
-            return set_exact((struct it_rational){at->value, 1}, out);
+            *value_out = at->value;
+            return true;
         }
     }
-    return set_number(symbol_value(name, evaluator->point), 0.0, out);
+    return false;
+}
+
+static bool symbol(const struct it_evaluator *evaluator, const char *name, struct it_value *out)
+{
+    int64_t index;
+    if (it_value_bound(evaluator, name, &index)) {
+        return set_exact((struct it_rational){index, 1}, out);
+    }
+    return set_number(it_value_symbol(name, evaluator->point), 0.0, out);
 }
 
 bool it_value_of(struct it_evaluator *evaluator, const struct it_expr *node,

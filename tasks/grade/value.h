@@ -32,7 +32,7 @@ struct it_evaluator {
     int point;    /* which values the symbols have */
     int64_t fuel; /* nodes that may still be visited */
 };
-enum { IT_VALUE_FUEL = 400000, IT_VALUE_POINTS = 4 };
+enum { IT_VALUE_FUEL = 200000, IT_VALUE_POINTS = 4 };
 
 /* False when there is no value: unknown functions of no value, sets, infinities, overflow. */
 bool it_value_of(struct it_evaluator *evaluator, const struct it_expr *node,
@@ -48,6 +48,12 @@ bool it_value_has_symbols(const struct it_expr *node);
 /* The residue of a rational function; false where it is none. See value_residue.c. */
 bool it_value_residue(struct it_evaluator *evaluator, const struct it_expr *node, int prime,
                       uint64_t *residue_out);
+/* The value of a bound index; false where the name is free. */
+bool it_value_bound(const struct it_evaluator *evaluator, const char *name, int64_t *value_out);
+/* The value that a free symbol has at a point: not zero, and of no use elsewhere. */
+double it_value_symbol(const char *name, int point);
+/* What stands for a function that nobody knows. */
+double it_value_opaque(const char *name, const double complex *arg, int n);
 /* A number that depends on the name and the point alone. */
 uint64_t it_value_hash(const char *name, int point);
 

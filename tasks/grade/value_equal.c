@@ -2,6 +2,7 @@
 /* Are two trees equal as numbers, or as equations? */
 #include <math.h>
 
+#include "tasks/grade/exact.h"
 #include "tasks/grade/value.h"
 
 bool it_value_has_symbols(const struct it_expr *node)
@@ -37,28 +38,40 @@ static bool vague(const struct it_value *value)
     return value->error > 1e-7 * (1e-30 + cabs(value->number)) && value->error > 1e-7;
 }
 
+/* By complex doubles at a few points: surely different, alike as far as one can see, or OPEN. */
+static enum answer by_doubles(struct it_evaluator *evaluator, const struct it_expr *a,
+                              const struct it_expr *b, int points)
+{
+    int agreed = 0;
+    for (int point = 0; point < points; point++) {
+        struct it_value x, y;
+        evaluator->point = point;
+        if (!it_value_of(evaluator, a, &x) || !it_value_of(evaluator, b, &y) || x.pole || y.pole ||
+            vague(&x) || vague(&y)) {
+            continue;
+        }
+        if (cabs(x.number - y.number) > 8 * (x.error + y.error)) { return NO; }
+        agreed++;
+    }
+    return agreed >= (points + 1) / 2 ? YES : OPEN;
+}
+
 bool it_value_equal(struct it_evaluator *evaluator, const struct it_expr *a,
                     const struct it_expr *b)
 {
     struct it_value x, y;
-    int agreed = 0, points = it_value_has_symbols(a) || it_value_has_symbols(b) ? 4 : 1;
+    int points = it_value_has_symbols(a) || it_value_has_symbols(b) ? IT_VALUE_POINTS : 1;
     evaluator->point = 0;
     if (points == 1 && it_value_of(evaluator, a, &x) && it_value_of(evaluator, b, &y) && !x.pole &&
         !y.pole && x.exact && y.exact) {
         return it_rational_equal(x.fraction, y.fraction);
     }
-    enum answer residues = by_residues(evaluator, a, b);
-    if (residues != OPEN) { return residues == YES; }
-    for (int point = 0; point < points; point++) {
-        evaluator->point = point;
-        if (!it_value_of(evaluator, a, &x) || !it_value_of(evaluator, b, &y) || x.pole || y.pole) {
-            continue;
-        }
-        if (vague(&x) || vague(&y)) { return false; }
-        if (cabs(x.number - y.number) > 8 * (x.error + y.error)) { return false; }
-        agreed++;
-    }
-    return agreed >= (points + 1) / 2;
+    enum answer answer = by_residues(evaluator, a, b);
+    if (answer != OPEN) { return answer == YES; }
+    answer = by_doubles(evaluator, a, b, points);
+    if (answer == NO) { return false; }
+    enum it_exact exact = it_exact_equal(evaluator, a, b);
+    return exact == IT_EXACT_UNKNOWN ? answer == YES : exact == IT_EXACT_TRUE;
 }
 
 bool it_value_proportional(struct it_evaluator *evaluator, const struct it_expr *a,

@@ -38,12 +38,20 @@ static uint64_t wide_mod(it_wide value, uint64_t p)
     return (uint64_t)(rest < 0 ? rest + (it_wide)p : rest);
 }
 
+/* With a point perhaps. */
 static uint64_t digits_mod(const char *digits, uint64_t p)
 {
-    uint64_t rest = 0;
+    uint64_t rest = 0, scale = 1;
+    bool after = false;
     for (; *digits != '\0'; digits++) {
+        if (*digits == '.') {
+            after = true;
+            continue;
+        }
         rest = (mul_mod(rest, 10, p) + (uint64_t)(*digits - '0')) % p;
+        if (after) { scale = mul_mod(scale, 10, p); }
     }
+    (void)divide(rest, scale, p, &rest); /* a power of ten is never zero */
     return rest;
 }
 
@@ -76,8 +84,9 @@ static bool factorial(struct it_evaluator *evaluator, const struct it_expr *node
                       uint64_t *out)
 {
     int64_t n;
-    if (!integer_exponent(evaluator, node->arg[0], &n) || n < 0 || n > 10000) { return false; }
-    evaluator->fuel -= n;
+    if (!integer_exponent(evaluator, node->arg[0], &n) || n < 0 || n > 100000) { return false; }
+    evaluator->fuel -= n / 4;
+    if (evaluator->fuel < 0) { return false; }
     uint64_t product = 1;
     for (int64_t i = 2; i <= n; i++) { product = mul_mod(product, (uint64_t)i, primes[prime]); }
     *out = product;

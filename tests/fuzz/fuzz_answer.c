@@ -24,7 +24,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     char *gold = it_strndup(text, first), *pred = it_strndup(text + first, n - 1 - first);
     const char *rule = profile[bytes[0] % 4];
     struct it_verdict verdict;
-    it_answer_grade(rule, (enum it_gold)(bytes[0] / 4 % 4), gold, pred, &verdict);
+    /* the higher bits: what a pair may ask for */
+    const struct it_answer_settings settings = {.unspaced = (bytes[0] & 16) != 0,
+                                                .rename = (bytes[0] & 32) != 0,
+                                                .relations_as_sets = (bytes[0] & 64) != 0,
+                                                .letters = (bytes[0] & 128) != 0};
+    const struct it_answer_settings *asked = bytes[0] >= 16 ? &settings : NULL;
+    it_answer_grade(rule, (enum it_gold)(bytes[0] / 4 % 4), asked, gold, pred, &verdict);
     assert(verdict.gradable || !verdict.correct);
     it_verdict_free(&verdict);
     assert(it_answer_same(rule, gold, gold));

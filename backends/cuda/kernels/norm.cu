@@ -84,7 +84,7 @@ template <class T> static __device__ void rmsnorm_dw(const it_cuda_norm &p)
     long long first = blockIdx.y * p.chunk, last = first + p.chunk < p.rows ? first + p.chunk
                                                                             : p.rows;
     if (c >= p.columns) { return; }
-    float sum = 0.0f;
+    float sum = p.onto ? p.partial[c] : 0.0f;
     for (long long r = first; r < last; r++) {
         sum += get(row_of<const T>(p.dy, r) + c) * (get(row_of<const T>(p.x, r) + c) * p.rstd[r]);
     }
@@ -98,7 +98,7 @@ template <class T> static __device__ void sum_rows(const it_cuda_sum &p)
     long long first = blockIdx.y * p.chunk, last = first + p.chunk < p.rows ? first + p.chunk
                                                                             : p.rows;
     if (c >= p.columns) { return; }
-    float sum = 0.0f;
+    float sum = p.onto ? p.partial[c] : 0.0f;
     for (long long r = first; r < last; r++) { sum += get(row_of<const T>(p.x, r) + c); }
     p.partial[blockIdx.y * p.columns + c] = sum;
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* What a kernel is given beside its buffers: one struct by value, the same bytes for the C that
+ * launches it and the OpenCL C that runs it (8-byte numbers first). A place is {offset, row} in
+ * elements of its buffer: where the view starts, and from one row to the next. */
+#ifndef IT_OPENCL_PARAMS_H
+#define IT_OPENCL_PARAMS_H
+
+#ifdef __OPENCL_VERSION__
+typedef long it_long;
+#else
+#    include <stdint.h>
+typedef int64_t it_long;
+#endif
+
+struct place {
+    it_long at, row;
+};
+
+struct elements { /* fill, copy, scale_add: y a b */
+    struct place y, a, b;
+    it_long rows, columns;
+    float alpha, beta;
+};
+
+struct move { /* gather_rows, scatter_add_rows, kv_write: y y2 x x2 ids */
+    struct place y, y2, x, x2, ids;
+    it_long rows, columns, limit;
+};
+
+struct norm { /* y x dy w rstd partial */
+    struct place y, x, dy, w, rstd;
+    it_long rows, columns, chunk;
+    it_long partial; /* where the partial sums begin */
+    float eps;
+    int onto; /* they are dw itself, and the one chunk is added onto it */
+};
+
+struct turn { /* rope: x table positions */
+    struct place x, table, positions;
+    it_long rows, columns, width, table_rows;
+    float sign, unused;
+};
+
+struct gated { /* swiglu: y dh gu */
+    struct place y, dh, gu;
+    it_long rows, columns;
+};
+
+struct product { /* y a b bias */
+    struct place y, a, b, bias;
+    it_long m, n, k;
+    int trans_a, trans_b, accumulate, biased;
+};
+
+struct attention { /* buffers: see the kernels */
+    struct place y, q, k, v, dy, dq, dk, dv, lse, segs, table, length;
+    it_long rows, key_rows;
+    int heads, kv_heads, width, segments, page, pages;
+    float scale;
+    int unused;
+};
+
+struct statistics { /* stats logits targets temps coefs dlogits */
+    struct place stats, logits, targets, temps, coefs, dlogits;
+    it_long rows, columns, some;
+};
+
+struct draws { /* ids logits params keys */
+    struct place ids, logits, params, keys;
+    it_long rows, columns;
+};
+
+struct sums { /* y x partial */
+    struct place y, x;
+    it_long rows, columns, chunk;
+    it_long partial; /* where the partial sums begin */
+    int onto, unused; /* onto: they are y itself, and the one chunk is added onto it */
+};
+
+struct adam { /* w m v lo grad scalars */
+    struct place w, m, v, lo, grad, scalars;
+    it_long count;
+    int split, unused;
+};
+
+#endif
