@@ -101,6 +101,8 @@ struct it_cli_prompts {
 struct it_cli_dataset {
     const char *name, *split, *params, *prompt_column, *solution_column, *system_prompt,
         *grading_profile;
+    const char *config; /* a configuration's folder in the dataset's; NULL: core/data/data.h */
+    bool by_path; /* a folder of the working directory comes before a task's data of that name */
     const char *data; /* dataset root; NULL: INTUITOR_DATA */
     const char *prompt, *prompt_template; /* how a task's problems are worded: tasks/task.h */
     int64_t limit, max_prompt, seed;
@@ -112,6 +114,10 @@ enum it_status it_cli_prompts_open(const struct it_model *model,
 void it_cli_prompts_close(struct it_cli_prompts *prompts);
 /* The grader of the prompts' task. */
 struct it_rl_grader it_cli_grader(struct it_cli_prompts *prompts);
+/* What the recipe says of adapters, into the options of its model; `adapters` is memory for it.
+ * With use_peft the model gets new ones or goes on with its own; without, one is refused. */
+enum it_status it_cli_adapters(const struct it_recipe *recipe, struct it_adapter_options *adapters,
+                               struct it_model_options *options);
 /* Reading and writing model folders for core/rl: `context` is the model. */
 struct it_rl_folders it_cli_folders(struct it_model *model);
 

@@ -165,12 +165,14 @@ static enum it_status make_arithmetic(struct builder *b)
 static enum it_status open_records(struct builder *b)
 {
     const char *name = b->recipe->dataset_name, *root = getenv("INTUITOR_DATA");
-    char *path = it_data_find(name);
-    enum it_status status = path ? read_records(b, path)
-                                 : it_fail(IT_INVALID,
-                                           "dataset_name %s: no such file or folder, nor one under "
-                                           "INTUITOR_DATA (%s) or in the hub's cache",
-                                           name, root ? root : "not set");
+    char *found = it_data_find(name), *path = NULL;
+    if (!found) {
+        return it_fail(IT_INVALID, "dataset_name %s: no such file or folder, nor one under "
+                       "INTUITOR_DATA (%s) or in the hub's cache", name, root ? root : "not set");
+    }
+    enum it_status status = it_data_config(found, b->recipe->dataset_config, &path);
+    if (status == IT_OK) { status = read_records(b, path); }
+    it_free(found);
     it_free(path);
     return status;
 }

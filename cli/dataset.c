@@ -8,9 +8,11 @@
 #include "cli/grading.h"
 #include "core/base/file.h"
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/data/data.h"
 #include "core/data/hub.h"
+#include "tasks/dataset.h"
 #include "tasks/prompt.h"
 
 /* Datasets of the public recipes, by the task that reads them. */
@@ -75,8 +77,9 @@ static enum it_status no_prompt(const struct it_data *data, const json_t *record
     const char *name;
     json_t *value;
     it_data_columns(data, &columns);
+    bool is_table = columns.n > 0; /* its record holds the columns that were chosen */
     json_object_foreach((json_t *)(uintptr_t)record, name, value) {
-        if (columns.n == 0 || json_is_null(value)) { it_strs_add(&columns, name); }
+        if (!is_table) { it_strs_add(&columns, name); }
     }
     for (size_t i = 0; i < columns.n && i < 32; i++) {
         it_str_printf(&words, "%s%s", i ? ", " : "", columns.item[i]);
@@ -87,23 +90,6 @@ static enum it_status no_prompt(const struct it_data *data, const json_t *record
     it_strs_free(&columns);
     it_str_free(&words);
     return status;
-}
-
-/* A string, or a whole number as one: tables keep ids and answers as numbers. NULL: none. */
-static enum it_status get_text(const json_t *record, const char *where, const char *key,
-                               char **text_out)
-{
-    const json_t *value = json_object_get(record, key);
-    const char *text;
-    if (json_is_integer(value)) {
-        struct it_str digits = {0};
-        it_str_printf(&digits, "%lld", (long long)json_integer_value(value));
-        *text_out = it_str_take(&digits);
-        return IT_OK;
-    }
-    IT_TRY(it_json_get_string(record, where, key, &text));
-    *text_out = it_strdup(text);
-    return IT_OK;
 }
 
 static enum it_status add_record(const struct it_cli_dataset *d, const struct it_data *data,
@@ -118,10 +104,10 @@ static enum it_status add_record(const struct it_cli_dataset *d, const struct it
                              sizeof *problems->item);
     struct it_problem *problem = &problems->item[problems->n++];
     *problem = (struct it_problem){.record = json_incref(record), .text = it_strdup(prompt)};
-    IT_TRY(get_text(record, where, "id", &problem->id));
+    IT_TRY(it_dataset_text(record, where, "id", &problem->id));
     if (!problem->id) { problem->id = it_strdup(where); }
-    IT_TRY(get_text(record, where, fields.solution, &problem->gold));
-    return problem->gold ? IT_OK : get_text(record, where, "answer", &problem->gold);
+    IT_TRY(it_dataset_text(record, where, fields.solution, &problem->gold));
+    return problem->gold ? IT_OK : it_dataset_text(record, where, "answer", &problem->gold);
 }
 
 static enum it_status read_records(const struct it_cli_dataset *d, const char *path,
@@ -195,6 +181,42 @@ static enum it_status reword(const struct it_cli_dataset *d, struct it_cli_promp
     return IT_OK;
 }
 
+/* What the recipe says of where the task's data lie: another folder to look in first, which the
+ * caller frees, or NULL. A folder of the task's name in the working directory is one. */
+static enum it_status find_task_data(const struct it_cli_dataset *d, const struct known *row,
+                                     const struct it_task *task, char **data_out)
+{
+    char *path = row && !d->data ? published_data(row) : NULL;
+    if (!path && d->by_path && it_path_is_dir(d->name) && it_data_has(d->name, d->split)) {
+        it_info("dataset_name %s: the folder of that name here, read as task %s", d->name,
+                task->name);
+        path = it_strdup(d->name);
+    }
+    if (d->config) {
+        char *base = path ? path : it_data_find(row ? row->folder : d->name);
+        if (!base) {
+            return it_fail(IT_INVALID, "dataset_config %s: %s has no folder with configurations",
+                           d->config, d->name);
+        }
+        path = NULL;
+        enum it_status status = it_data_config(base, d->config, &path);
+        it_free(base);
+        IT_TRY(status);
+    }
+    *data_out = path;
+    return IT_OK;
+}
+
+/* The folder or file of a dataset that is no task. */
+static enum it_status find_records(const struct it_cli_dataset *d, char **path_out)
+{
+    char *found = it_data_find(d->name);
+    if (!found) { return unknown_dataset(d); }
+    enum it_status status = it_data_config(found, d->config, path_out);
+    it_free(found);
+    return status;
+}
+
 static enum it_status open_problems(const struct it_model *model, const struct it_cli_dataset *d,
                                     struct it_cli_prompts *p)
 {
@@ -211,14 +233,15 @@ static enum it_status open_problems(const struct it_model *model, const struct i
     p->task = it_task_find(row ? row->task : d->name);
     if (p->task) {
         IT_TRY(it_task_profile(p->task, d->grading_profile, &p->grading.profile));
-        char *published = row && !d->data ? published_data(row) : NULL;
-        if (published) { source.data = published; }
+        char *folder = NULL;
+        IT_TRY(find_task_data(d, row, p->task, &folder));
+        if (folder) { source.data = folder; }
         enum it_status opened = p->task->open(&source, &p->problems);
-        it_free(published);
+        it_free(folder);
         return opened == IT_OK ? reword(d, p) : opened;
     }
-    char *path = it_data_find(d->name);
-    if (!path) { return unknown_dataset(d); }
+    char *path = NULL;
+    IT_TRY(find_records(d, &path));
     p->task = it_task_find("math"); /* answers of unknown files: boxed, compared as mathematics */
     enum it_status status = it_task_profile(p->task, d->grading_profile, &p->grading.profile);
     if (status == IT_OK) { status = read_records(d, path, split, &p->problems); }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/device_ops.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/tensor/backend.h"
@@ -16,7 +17,7 @@ struct devices_values {
 static const struct it_option rows[] = {
     IT_CLI_ROWS(devices_values),
     IT_CLI_JSON_ROW(devices_values),
-    {"ops", IT_OPT_BOOL, "false", "list each operation as native or fallback, by device",
+    {"ops", IT_OPT_BOOL, "false", "list each operation as native or fallback, by device and type",
      offsetof(struct devices_values, ops), NULL},
 };
 
@@ -70,17 +71,6 @@ static json_t *features(unsigned flags)
     return list;
 }
 
-static json_t *support(const struct it_device *device)
-{
-    json_t *object = json_object();
-    for (int op = 0; op < IT_OP_COUNT; op++) {
-        bool fallback = device->kernel[op] == it_fallback((enum it_op)op);
-        json_object_set_new(object, it_op_info((enum it_op)op)->name,
-                            json_string(fallback ? "fallback" : "native"));
-    }
-    return object;
-}
-
 /* NULL when the device cannot be opened: the reason is logged. */
 static json_t *device_document(const char *name, bool ops)
 {
@@ -99,7 +89,11 @@ static json_t *device_document(const char *name, bool ops)
     put_int(object, "offset_align", info->offset_align);
     json_object_set_new(object, "dtypes", dtypes(info->dtypes));
     json_object_set_new(object, "features", features(info->flags));
-    if (ops) { json_object_set_new(object, "ops", support(device)); }
+    json_t *by_dtype = ops ? it_device_ops_by_dtype(device) : NULL;
+    if (by_dtype) {
+        json_object_set_new(object, "ops", it_device_ops_in_short(by_dtype));
+        json_object_set_new(object, "ops_by_dtype", by_dtype);
+    }
     it_device_close(device);
     return object;
 }
@@ -213,26 +207,6 @@ static void print_host(const json_t *h)
            size(h, "l3_bytes", l3), size(h, "memory_bytes", memory));
 }
 
-/* Operations down, devices across. */
-static void print_ops(const json_t *backends)
-{
-    size_t b, d;
-    const json_t *backend, *device;
-    for (int op = -1; op < IT_OP_COUNT; op++) {
-        const char *name = op < 0 ? "" : it_op_info((enum it_op)op)->name;
-        printf("%-18s", name);
-        json_array_foreach(backends, b, backend)
-        {
-            json_array_foreach(json_object_get(backend, "devices"), d, device)
-            {
-                printf(" %-10s", op < 0 ? string(device, "name")
-                                        : string(json_object_get(device, "ops"), name));
-            }
-        }
-        printf("\n");
-    }
-}
-
 static void print_table(const json_t *document, bool ops)
 {
     size_t b, d;
@@ -251,7 +225,7 @@ static void print_table(const json_t *document, bool ops)
     }
     print_host(json_object_get(document, "host"));
     printf("auto: %s\n", string(document, "auto"));
-    if (ops) { print_ops(backends); }
+    if (ops) { it_device_ops_print(backends); }
 }
 
 static enum it_status run(const void *values, const struct it_strs *arguments)

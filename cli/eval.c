@@ -17,7 +17,8 @@
 
 struct eval_values {
     struct it_cli_common common;
-    char *model, *data, *out, *profile, *params, *split, *prompt, *prompt_template, *system_prompt;
+    char *model, *adapter, *data, *out, *profile, *params, *split, *prompt, *prompt_template;
+    char *system_prompt;
     bool raw, overwrite, unsafe;
     int64_t limit;
     struct it_strs tasks;
@@ -31,6 +32,7 @@ static const struct it_option rows[] = {
     IT_CLI_ROWS(eval_values),
     IT_CLI_JSON_ROW(eval_values),
     {"model", IT_OPT_STRING, NULL, "model folder", AT(model), NULL},
+    {"adapter", IT_OPT_STRING, NULL, "folder with a LoRA adapter of that model", AT(adapter), NULL},
     {"tasks", IT_OPT_STRINGS, NULL, "names of tasks, a,b", AT(tasks), NULL},
     {"data", IT_OPT_STRING, NULL,
      "dataset root, or one task's folder or file; unset: INTUITOR_DATA", AT(data), NULL},
@@ -203,6 +205,10 @@ static void fill_settings(struct job *j)
     json_t *s = j->settings = json_object();
     json_object_set_new(s, "model", whole_path(j->engine.model->folder));
     json_object_set_new(s, "weights", weight_files(j->engine.model->folder));
+    if (j->engine.model->adapter) {
+        json_object_set_new(s, "adapter", whole_path(j->engine.model->adapter));
+        json_object_set_new(s, "adapter_weights", weight_files(j->engine.model->adapter));
+    }
     json_object_set_new(s, "dtype", json_string(it_dtype_name(j->engine.model->net->dtype)));
     json_object_set_new(s, "data", whole_path(data));
     json_object_set_new(s, "split", json_string(v->split));
@@ -305,7 +311,8 @@ static enum it_status put_results(const struct job *j)
 
 static enum it_status open_engine(struct job *j)
 {
-    struct it_cli_engine_options options = {.folder = j->v->model, .common = &j->v->common};
+    struct it_cli_engine_options options = {.folder = j->v->model,
+                                            .adapter = j->v->adapter, .common = &j->v->common};
     for (size_t i = 0; i < j->n; i++) {
         if (j->task[i].max_length > options.positions) {
             options.positions = j->task[i].max_length;

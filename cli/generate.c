@@ -12,7 +12,7 @@
 
 struct generate_values {
     struct it_cli_common common;
-    char *model, *prompts, *output;
+    char *model, *adapter, *prompts, *output;
     bool chat;
     struct it_cli_chat_settings chat_settings;
     struct it_cli_sampling sampling;
@@ -24,6 +24,7 @@ static const struct it_option rows[] = {
     IT_CLI_ROWS(generate_values),
     IT_CLI_JSON_ROW(generate_values),
     {"model", IT_OPT_STRING, NULL, "model folder", AT(model), NULL},
+    {"adapter", IT_OPT_STRING, NULL, "folder with a LoRA adapter of that model", AT(adapter), NULL},
     {"prompts", IT_OPT_STRING, NULL,
      "JSONL records with \"prompt\" (text) or \"messages\"; -: standard input", AT(prompts), NULL},
     {"output", IT_OPT_STRING, NULL, "file for the records; unset: standard output", AT(output),
@@ -274,8 +275,8 @@ static enum it_status generate(struct job *j)
     struct it_cli_engine engine;
     struct it_cli_sampler sampler;
     int64_t length = j->longest + v->sampling.max_new_tokens;
-    struct it_cli_engine_options options = {.folder = v->model, .common = &v->common,
-                                            .positions = length};
+    struct it_cli_engine_options options = {.folder = v->model, .adapter = v->adapter,
+                                            .common = &v->common, .positions = length};
     if (j->n == 0) { return IT_OK; }
     if (length > INT32_MAX / 2 || j->n > (size_t)(INT32_MAX / v->sampling.n)) {
         return it_fail(IT_INVALID, "generate: %zu prompts x %lld completions of up to %lld tokens "

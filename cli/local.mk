@@ -18,6 +18,8 @@ intuitor_SOURCES += \
 	cli/corpus.c \
 	cli/corpus.h \
 	cli/dataset.c \
+	cli/device_ops.c \
+	cli/device_ops.h \
 	cli/devices.c \
 	cli/doctor.c \
 	cli/eval.c \

@@ -57,6 +57,26 @@ json_t *it_cli_ledger(const struct it_device *device)
     return ledger;
 }
 
+enum it_status it_cli_adapters(const struct it_recipe *r, struct it_adapter_options *adapters,
+                               struct it_model_options *options)
+{
+    char *folder = it_model_path(r->model_name_or_path);
+    bool is_adapter = it_model_is_adapter(folder);
+    it_free(folder);
+    if (is_adapter && !r->use_peft) {
+        return it_fail(IT_INVALID, "model_name_or_path %s is an adapter: set use_peft: true to go "
+                       "on training it, or write the whole model with export --merge",
+                       r->model_name_or_path);
+    }
+    *adapters = (struct it_adapter_options){.r = r->lora_r,
+                                            .alpha = r->lora_alpha,
+                                            .rslora = r->use_rslora,
+                                            .targets = &r->lora_target_modules,
+                                            .seed = (uint64_t)r->seed};
+    options->adapters = r->use_peft ? adapters : NULL;
+    return IT_OK;
+}
+
 static enum it_status save(void *context, const struct it_weights *weights, const char *folder)
 {
     const struct it_model *model = context;

@@ -34,6 +34,8 @@ static enum it_status open_model(const struct it_recipe *r, const struct it_cli_
         .device = device, .dtype = dtype, .need_tokenizer = true, .random = r->from_scratch,
         .chat = true, .chat_settings = {r->template_date, r->chat_template_kwargs},
         .seed = (uint64_t)r->seed, .positions = r->max_prompt_length + r->max_completion_length};
+    struct it_adapter_options adapters;
+    IT_TRY(it_cli_adapters(r, &adapters, &options));
     return it_model_open(r->model_name_or_path, &options, model_out);
 }
 

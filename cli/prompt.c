@@ -46,8 +46,9 @@ static bool has_tokenizer(const char *folder)
 
 enum it_status it_cli_text_open(const char *folder, bool required, struct it_model *text_out)
 {
-    struct it_model text = {.folder = it_model_path(folder)};
+    struct it_model text = {0};
     enum it_status status = IT_OK;
+    IT_TRY(it_model_base(folder, &text.folder));
     if (!it_path_is_dir(text.folder)) {
         status = it_model_no_folder(text.folder);
     } else if (required || has_tokenizer(text.folder)) {

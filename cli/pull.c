@@ -30,8 +30,8 @@ static const struct it_option rows[] = {
     {"revision", IT_OPT_STRING, "main", "branch, tag or commit",
      offsetof(struct pull_values, revision), NULL},
     {"include", IT_OPT_STRINGS, "",
-     "patterns of names to fetch, as *.parquet (* matches / too); may be given again; unset: all of "
-     "a dataset, of a model what can be read here",
+     "patterns of names to fetch, as *.parquet (* matches / too); may be given again; unset: all "
+     "of a dataset, of a model what can be read here",
      offsetof(struct pull_values, include), NULL},
     {"exclude", IT_OPT_STRINGS, "", "patterns of names to leave out; may be given again",
      offsetof(struct pull_values, exclude), NULL},
@@ -100,8 +100,10 @@ static enum it_status find(const struct pull_values *v, const char *id)
         return it_fail(IT_INVALID, "--local-dir needs the hub, and this is offline");
     }
     if (it_hub_find(kinds[v->repo_type], id, v->revision, &folder) != IT_OK) {
-        return it_fail(IT_NOT_FOUND, "%s: revision %s of this %s is not in the cache, and this is "
-                       "offline", id, v->revision, kinds[v->repo_type]);
+        return it_fail(IT_NOT_FOUND,
+                       "%s: revision %s of this %s is not in the cache, and this is "
+                       "offline",
+                       id, v->revision, kinds[v->repo_type]);
     }
     enum it_status status = IT_OK;
     if (v->common.json) {

@@ -273,7 +273,7 @@ static enum it_status take_key(void *context, const struct it_yaml_item *item)
     for (size_t i = 0; item->list && i < item->list->n; i++) {
         it_str_printf(&text, "%s%s", i ? ", " : "", item->list->item[i]);
     }
-    if (!item->is_null && !item->is_map) {
+    if (!item->is_null && !item->map) {
         json_object_set_new(recipe, item->key, it_json_text(it_str_c(&text), text.len));
     }
     it_str_free(&text);

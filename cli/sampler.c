@@ -15,6 +15,7 @@ enum it_status it_cli_engine_open(const struct it_cli_engine_options *o,
     IT_TRY(it_cli_device(o->common, o->exact, false, &engine.device));
     struct it_model_options options = {.device = engine.device,
                                        .dtype = it_cli_dtype(o->common),
+                                       .adapter = o->adapter,
                                        .positions = o->positions};
     enum it_status status = it_model_open(o->folder, &options, &engine.model);
     if (status != IT_OK) {

@@ -15,6 +15,7 @@ struct it_cli_engine {
 };
 struct it_cli_engine_options {
     const char *folder;
+    const char *adapter; /* NULL: none, or the folder is one */
     const struct it_cli_common *common;
     int64_t positions;
     bool exact;

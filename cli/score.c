@@ -12,7 +12,7 @@
 
 struct score_values {
     struct it_cli_common common;
-    char *model, *input, *output;
+    char *model, *adapter, *input, *output;
     bool per_token;
 };
 
@@ -20,6 +20,7 @@ struct score_values {
 static const struct it_option rows[] = {
     IT_CLI_ROWS(score_values),
     {"model", IT_OPT_STRING, NULL, "model folder", AT(model), NULL},
+    {"adapter", IT_OPT_STRING, NULL, "folder with a LoRA adapter of that model", AT(adapter), NULL},
     {"input", IT_OPT_STRING, NULL,
      "JSONL records with \"prompt\" and \"completion\", or \"prompt_ids\" and \"completion_ids\"; "
      "-: standard input", AT(input), NULL},
@@ -336,7 +337,8 @@ static enum it_status score(struct job *j)
 {
     struct it_cli_engine engine;
     /* exact: a record's score does not depend on what shares its pack */
-    struct it_cli_engine_options options = {.folder = j->v->model, .common = &j->v->common,
+    struct it_cli_engine_options options = {.folder = j->v->model,
+                                            .adapter = j->v->adapter, .common = &j->v->common,
                                             .positions = 1, .exact = true};
     if (j->n == 0) { return IT_OK; }
     for (size_t i = 0; i < j->n; i++) {

@@ -48,6 +48,8 @@ static enum it_status check_plan(const struct it_session_options *o, struct it_s
                                        .positions =
                                            r->max_prompt_length + r->max_completion_length,
                                        .measure = true};
+    struct it_adapter_options adapters;
+    IT_TRY(it_cli_adapters(r, &adapters, &options));
     IT_TRY(it_model_open(r->model_name_or_path, &options, &model));
     struct it_trainer_setup setup = {.recipe = r, .net = model->net, .devices = 1};
     enum it_status status = it_trainer_plan(&setup, &plan);
@@ -71,6 +73,8 @@ static enum it_status open_model(const struct it_session_options *o, struct it_s
         return it_fail(IT_INVALID, "%s: model_name_or_path is not set: name a model folder",
                        o->recipe);
     }
+    struct it_adapter_options adapters;
+    IT_TRY(it_cli_adapters(r, &adapters, &options));
     IT_TRY(check_plan(o, s));
     IT_TRY(it_model_open(r->model_name_or_path, &options, &s->model));
     it_info("model %s: %s, %.1f M parameters, %s", r->model_name_or_path,
@@ -82,6 +86,8 @@ static enum it_status open_model(const struct it_session_options *o, struct it_s
 static struct it_cli_dataset dataset_of(const struct it_recipe *r)
 {
     return (struct it_cli_dataset){.name = r->dataset_name,
+                                   .config = r->dataset_config,
+                                   .by_path = true,
                                    .split = r->dataset_train_split,
                                    .params = r->task_params,
                                    .prompt_column = r->dataset_prompt_column,
@@ -106,7 +112,10 @@ static enum it_status open_eval(struct it_session *s)
     d.split = r->eval_split;
     d.limit = r->eval_limit;
     d.seed = 0; /* the same problems whatever the run's seed */
-    if (r->eval_dataset) { d.name = r->eval_dataset; }
+    if (r->eval_dataset) {
+        d.name = r->eval_dataset;
+        d.config = NULL;
+    }
     if (r->eval_params) { d.params = r->eval_params; }
     return it_cli_prompts_open(s->model, &d, &s->eval);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Every document is distributed, every man page in docs/man installed: neither needs naming here.
 EXTRA_DIST += $(wildcard $(srcdir)/docs/*.md) $(wildcard $(srcdir)/docs/images/*) \
-	scripts/man.sh scripts/ops_md.sh scripts/options_md.sh
+	scripts/help.sh scripts/man.sh scripts/ops_md.sh scripts/options_md.sh
 dist_man1_MANS = $(wildcard $(srcdir)/docs/man/*.1)
 
 # make docs: what is generated, again, after an option, an operation or a command has changed. The

@@ -304,7 +304,8 @@ static enum it_status read_config(const json_t *object, const char *path,
 enum it_status it_config_read(const char *path, const struct it_arch **arch_out,
                               struct it_model_config *config_out, enum it_dtype *file_dtype_out)
 {
-    char *found = it_model_path(path);
+    char *found = NULL;
+    IT_TRY(it_model_base(path, &found));
     char *file = it_path_is_dir(found) ? it_path_join(found, "config.json") : it_strdup(found);
     json_t *object = NULL;
     it_free(found);

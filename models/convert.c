@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers of one floating type into another, on the host, on many threads. */
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -85,6 +86,11 @@ static void convert(void *context, int64_t begin, int64_t end, int thread)
     const struct job *job = context;
     size_t size = it_dtype_size(job->from_type);
     float values[BLOCK];
+    if (job->to_type == job->from_type) {
+        memcpy((char *)job->to + (size_t)begin * size, job->from + (size_t)begin * size,
+               (size_t)(end - begin) * size);
+        return;
+    }
     for (int64_t i = begin; i < end; i += BLOCK) {
         int64_t n = end - i < BLOCK ? end - i : BLOCK;
         widen(job->from_type, job->from + (size_t)i * size, n, values);
@@ -97,4 +103,57 @@ void it_convert(struct it_pool *pool, enum it_dtype to_type, void *to, enum it_d
 {
     struct job job = {.to_type = to_type, .from_type = from_type, .to = to, .from = from};
     it_pool_run(pool, n, 1 << 16, convert, &job);
+}
+
+/* ---- numbers that are none ---- */
+
+struct scan {
+    const char *from;
+    uint64_t exponents, lowest; /* masks of the fields of all numbers in a word */
+    atomic_bool found;
+};
+
+/* A number whose exponent is all ones carries out of it into the sign's bit, which the mask has
+ * cleared before. `begin` and `end` are words. */
+static void find_special(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    struct scan *scan = context;
+    uint64_t carried = 0, word;
+    for (int64_t i = begin; i < end; i++) {
+        memcpy(&word, scan->from + i * (int64_t)sizeof word, sizeof word);
+        carried |= (word & scan->exponents) + scan->lowest;
+    }
+    if (carried & ~scan->exponents & (scan->exponents << 1)) {
+        atomic_store_explicit(&scan->found, true, memory_order_relaxed);
+    }
+}
+
+bool it_is_finite(struct it_pool *pool, enum it_dtype type, const void *from, int64_t n)
+{
+    struct scan scan = {.from = from};
+    switch (type) {
+    case IT_BF16:
+        scan.exponents = UINT64_C(0x7f807f807f807f80);
+        scan.lowest = UINT64_C(0x0080008000800080);
+        break;
+    case IT_F16:
+        scan.exponents = UINT64_C(0x7c007c007c007c00);
+        scan.lowest = UINT64_C(0x0400040004000400);
+        break;
+    default: /* f32 */
+        scan.exponents = UINT64_C(0x7f8000007f800000);
+        scan.lowest = UINT64_C(0x0080000000800000);
+        break;
+    }
+    atomic_init(&scan.found, false);
+    size_t bytes = (size_t)n * it_dtype_size(type), words = bytes / sizeof(uint64_t);
+    it_pool_run(pool, (int64_t)words, 1 << 14, find_special, &scan);
+    if (bytes % sizeof(uint64_t)) { /* the rest, filled up with zeros */
+        char rest[sizeof(uint64_t)] = {0};
+        memcpy(rest, scan.from + words * sizeof rest, bytes % sizeof rest);
+        scan.from = rest;
+        find_special(&scan, 0, 1, 0);
+    }
+    return !atomic_load(&scan.found);
 }

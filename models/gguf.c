@@ -103,7 +103,7 @@ static enum it_status tensor_name(const struct export *e, const char *ours, stru
         it_str_printf(name, "%s%s", theirs, ending);
         return IT_OK;
     }
-    return it_fail(IT_UNSUPPORTED, "%s: tensor \"%s\" has no name in GGUF", e->path, ours);
+    return it_fail(IT_INVALID, "%s: tensor \"%s\" has no name in GGUF", e->path, ours);
 }
 
 /* Vectors stay f32: llama.cpp adds and multiplies by nothing else. */
@@ -278,7 +278,7 @@ static enum it_status put_rope(struct export *e)
     }
     if (c->rope.kind != IT_ROPE_LLAMA3) { return IT_OK; }
     if (!archs[e->arch].paired) {
-        return it_fail(IT_UNSUPPORTED, "%s: field \"rope_scaling\": llama.cpp has the type llama3 "
+        return it_fail(IT_INVALID, "%s: field \"rope_scaling\": llama.cpp has the type llama3 "
                        "for llama alone, not for %s", e->model->folder, c->model_type);
     }
     int64_t half = c->head_dim / 2;
@@ -357,7 +357,7 @@ enum it_status it_model_export_gguf(const struct it_model *model, const char *pa
         e.arch++;
     }
     if (e.arch == N_ARCHS) {
-        return it_fail(IT_UNSUPPORTED, "%s: %s cannot be written as GGUF yet", model->folder,
+        return it_fail(IT_INVALID, "%s: %s cannot be written as GGUF yet", model->folder,
                        model->net->arch->model_type);
     }
     if (dtype != IT_F32 && dtype != IT_F16 && dtype != IT_BF16) {

@@ -60,7 +60,7 @@ static enum it_status put_expression(const struct text *text, struct it_gguf *gg
     }
     if (!name && json_array_size(text->merges) == 0) { name = "gpt-2"; } /* nothing to keep apart */
     if (!name) {
-        return it_fail(IT_UNSUPPORTED, "%s: the pre-tokenizer \"%s\" has no name in GGUF: it would "
+        return it_fail(IT_INVALID, "%s: the pre-tokenizer \"%s\" has no name in GGUF: it would "
                        "cut text up differently there", text->path, found ? found : "none");
     }
     it_gguf_string(gguf, "tokenizer.ggml.pre", name, strlen(name));
@@ -192,7 +192,7 @@ static enum it_status put_template(const char *folder, const struct text *text,
     const json_t *field = json_object_get(text->settings, "chat_template");
     enum it_status status = IT_OK;
     if (it_path_exists(path)) {
-        status = it_file_read(path, &file);
+        status = it_file_read_limit(path, 1 << 24, &file);
         if (status == IT_OK) {
             it_gguf_string(gguf, "tokenizer.chat_template", it_str_c(&file), file.len);
         }
@@ -241,7 +241,7 @@ static enum it_status no_tokenizer(const char *folder, struct it_gguf *gguf)
         bool there = it_path_exists(path);
         it_free(path);
         if (there) {
-            return it_fail(IT_UNSUPPORTED, "%s: its tokenizer is %s; a GGUF file is made from "
+            return it_fail(IT_INVALID, "%s: its tokenizer is %s; a GGUF file is made from "
                            "tokenizer.json: save it as that with the transformers library first",
                            folder, others[i]);
         }

@@ -138,6 +138,8 @@ struct it_pool;
 /* From any of F32, BF16, F16 and F64 to another, by way of f32. `from` may be unaligned. */
 void it_convert(struct it_pool *pool, enum it_dtype to_type, void *to, enum it_dtype from_type,
                 const void *from, int64_t n);
+/* Whether n numbers of F32, BF16 or F16 hold no NaN and no infinity. `from` may be unaligned. */
+bool it_is_finite(struct it_pool *pool, enum it_dtype type, const void *from, int64_t n);
 
 /* ---- lora.c: what adapter_config.json says ---- */
 
@@ -158,6 +160,9 @@ void it_lora_names(const struct it_net *net, struct it_str *names);
 /* Gives the net the adapter of a folder (NULL: none), else new ones if the options ask for them. */
 enum it_status it_adapter_open(const char *folder, const struct it_model_options *options,
                                struct it_net *net);
+/* Each A and B under its name; closed as those of a model. */
+void it_adapter_places(const struct it_net *net, const struct it_weights *weights,
+                       struct it_places *places_out);
 enum it_status it_adapter_load(const struct it_net *net, const char *folder,
                                struct it_weights *weights);
 enum it_status it_adapter_save(const struct it_net *net, const struct it_weights *weights,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights from files. Everything is checked before the first byte goes to the device: a set of
- * weights is the old or the new one, unless the device itself fails. */
+/* Weights from files. Everything but the numbers themselves is checked before the first byte goes to
+ * the device: a set of weights is the old or the new one, unless it holds NaN or the device
+ * fails. */
 #include <stdint.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 #include "core/nn/safetensors.h"
 #include "models/internal.h"
 
-/* Host bytes that a conversion passes through. */
-enum { PIECE_BYTES = 16 << 20 };
+/* Bytes written at a time: by the host's threads, and to a device through the host. */
+enum { HOST_BYTES = 1 << 20, DEVICE_BYTES = 16 << 20 };
 
 /* Tensors that old versions of transformers wrote and that follow from the configuration. */
 static bool is_harmless(const char *name)
@@ -91,6 +92,25 @@ static enum it_status check_extra(const struct it_net *net, const struct it_safe
     return status;
 }
 
+/* A head beside a tied embedding repeats it. Where it does not, version 5 of transformers keeps the
+ * two apart and older ones tie them: what was meant cannot be known. */
+static enum it_status check_tied_head(const struct it_net *net, const struct it_safetensors *file)
+{
+    const struct it_safetensor *head = NULL, *embedding = NULL;
+    for (int r = 0; r < net->arch->n_names && net->config.tied; r++) {
+        const struct it_name_row *row = &net->arch->names[r];
+        if (row->slot == IT_SLOT_HEAD) { head = it_safetensors_find(file, row->pattern); }
+        if (row->slot == IT_SLOT_EMBED) { embedding = it_safetensors_find(file, row->pattern); }
+    }
+    if (!head || (head->dtype == embedding->dtype && head->size == embedding->size &&
+                  memcmp(head->data, embedding->data, head->size) == 0)) {
+        return IT_OK;
+    }
+    return it_fail(IT_INVALID, "%s: tensor \"%s\" differs from \"%s\", but config.json says "
+                   "tie_word_embeddings true; make it false, or take the tensor out", file->path,
+                   head->name, embedding->name);
+}
+
 static enum it_status check_tensor(const struct it_safetensors *file, const struct it_place *place)
 {
     const struct it_safetensor *t = it_safetensors_find(file, place->name);
@@ -107,25 +127,35 @@ static enum it_status check(const struct it_net *net, const struct it_safetensor
     IT_TRY(check_missing(file, places));
     IT_TRY(check_extra(net, file, places));
     for (size_t i = 0; i < places->n; i++) { IT_TRY(check_tensor(file, &places->item[i])); }
-    return IT_OK;
+    return check_tied_head(net, file);
 }
 
-/* Rows at a time through `piece`, which holds PIECE_BYTES or one row. */
-static enum it_status upload(const struct it_net *net, const struct it_safetensor *from,
-                             struct it_tensor to)
+/* Rows at a time, which stay in a cache between being looked at and being copied. Where the device
+ * has them in host memory, all threads write there; else they pass through `piece`. */
+static enum it_status upload(const struct it_net *net, const struct it_safetensors *file,
+                             const struct it_safetensor *from, struct it_tensor to)
 {
-    if (from->dtype == to.dtype) { return it_upload(to, from->data); }
+    struct it_pool *pool = it_device_pool(net->device);
     int64_t rows = to.shape[0], columns = it_tensor_count(&to) / rows;
     int64_t row_bytes = columns * (int64_t)it_dtype_size(to.dtype);
-    int64_t step = PIECE_BYTES / row_bytes + 1;
+    bool on_host = it_tensor_host(&to) != NULL;
+    int64_t step = (on_host ? HOST_BYTES : DEVICE_BYTES) / row_bytes + 1;
     if (step > rows) { step = rows; }
-    void *piece = it_alloc((size_t)(step * row_bytes));
+    void *piece = on_host ? NULL : it_alloc((size_t)(step * row_bytes));
     enum it_status status = IT_OK;
     for (int64_t r = 0; r < rows && status == IT_OK; r += step) {
         int64_t n = rows - r < step ? rows - r : step;
+        const struct it_tensor part = it_rows(to, r, n);
         const uint8_t *source = from->data + (size_t)(r * columns) * it_dtype_size(from->dtype);
-        it_convert(it_device_pool(net->device), to.dtype, piece, from->dtype, source, n * columns);
-        status = it_upload(it_rows(to, r, n), piece);
+        if (!it_is_finite(pool, from->dtype, source, n * columns)) {
+            status = it_fail(IT_INVALID, "%s: tensor \"%s\": NaN or infinity in rows %lld to %lld; "
+                             "weights are finite numbers", file->path, from->name, (long long)r,
+                             (long long)(r + n - 1));
+            break;
+        }
+        it_convert(pool, to.dtype, on_host ? it_tensor_host(&part) : piece, from->dtype, source,
+                   n * columns);
+        if (!on_host) { status = it_upload(part, piece); }
     }
     it_free(piece);
     return status;
@@ -137,7 +167,8 @@ enum it_status it_places_read(const struct it_net *net, const struct it_safetens
     IT_TRY(check(net, file, places));
     for (size_t i = 0; i < places->n; i++) {
         const struct it_place *place = &places->item[i];
-        IT_TRY(upload(net, it_safetensors_find(file, place->name), place->view));
+        const struct it_safetensor *found = it_safetensors_find(file, place->name);
+        IT_TRY(upload(net, file, found, place->view));
     }
     return IT_OK;
 }

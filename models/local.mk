@@ -24,6 +24,7 @@ libintuitor_la_SOURCES += \
 	models/save.c
 
 check_PROGRAMS += \
+	tests/check_3_adapter \
 	tests/check_3_config \
 	tests/check_3_gguf \
 	tests/check_3_golden \
@@ -31,6 +32,8 @@ check_PROGRAMS += \
 	tests/check_3_published \
 	tests/check_3_transformers
 
+tests_check_3_adapter_SOURCES = tests/check_3_adapter.c tests/scratch.h
+tests_check_3_adapter_LDADD = $(TEST_LIBS)
 tests_check_3_config_SOURCES = tests/check_3_config.c tests/scratch.h tests/tiny_config.h
 tests_check_3_config_LDADD = $(TEST_LIBS)
 tests_check_3_gguf_SOURCES = tests/check_3_gguf.c tests/scratch.h tests/tiny_config.h
@@ -44,24 +47,31 @@ tests_check_3_published_LDADD = $(TEST_LIBS)
 tests_check_3_transformers_SOURCES = tests/check_3_transformers.c tests/scratch.h
 tests_check_3_transformers_LDADD = $(TEST_LIBS)
 
+golden_adapter_files = adapter_config.json adapter_model.safetensors golden.json grads.safetensors
 golden_files = config.json generation_config.json golden.json grads.safetensors model.safetensors
 
-FUZZERS += tests/fuzz/fuzz_config.c
+FUZZERS += tests/fuzz/fuzz_adapter.c tests/fuzz/fuzz_config.c
 EXTRA_DIST += \
 	scripts/check_gguf.py \
 	scripts/check_transformers.py \
+	scripts/golden_adapter.py \
 	scripts/golden_models.py \
 	tests/golden/rope.json \
 	$(golden_files:%=tests/golden/llama-tied/%) \
 	$(golden_files:%=tests/golden/llama-untied/%) \
 	$(golden_files:%=tests/golden/mistral-tied/%) \
 	$(golden_files:%=tests/golden/mistral-untied/%) \
+	$(golden_adapter_files:%=tests/golden/olmo2-lora/%) \
 	$(golden_files:%=tests/golden/olmo2-tied/%) \
 	$(golden_files:%=tests/golden/olmo2-untied/%) \
+	$(golden_adapter_files:%=tests/golden/qwen2-lora/%) \
 	$(golden_files:%=tests/golden/qwen2-tied/%) \
 	$(golden_files:%=tests/golden/qwen2-untied/%) \
 	$(golden_files:%=tests/golden/qwen3-tied/%) \
 	$(golden_files:%=tests/golden/qwen3-untied/%) \
+	tests/fuzz/seeds/fuzz_adapter/odd.json \
+	tests/fuzz/seeds/fuzz_adapter/ours.json \
+	tests/fuzz/seeds/fuzz_adapter/peft.json \
 	tests/fuzz/seeds/fuzz_config/bad.json \
 	tests/fuzz/seeds/fuzz_config/v4.json \
 	tests/fuzz/seeds/fuzz_config/v5.json

@@ -214,6 +214,27 @@ enum it_status it_lora_read(const char *folder, const struct it_arch *arch,
     return status;
 }
 
+bool it_model_is_adapter(const char *folder)
+{
+    char *path = it_path_join(folder, config_name);
+    bool there = it_path_exists(path);
+    it_free(path);
+    return there;
+}
+
+enum it_status it_model_base(const char *name, char **folder_out)
+{
+    char *folder = it_model_path(name);
+    enum it_status status = IT_OK;
+    if (it_model_is_adapter(folder)) {
+        status = it_lora_base(folder, folder_out);
+        it_free(folder);
+    } else {
+        *folder_out = folder;
+    }
+    return status;
+}
+
 /* A path from here, one from the adapter's folder, or a name in the hub's cache; else NULL. */
 static char *find_base(const char *folder, const char *name)
 {

@@ -35,8 +35,8 @@ static void add_slot(const struct it_net *net, const struct it_weights *weights,
     }
 }
 
-static void adapter_places(const struct it_net *net, const struct it_weights *weights,
-                           struct it_places *places_out)
+void it_adapter_places(const struct it_net *net, const struct it_weights *weights,
+                       struct it_places *places_out)
 {
     struct it_places places = {0};
     places.item = it_calloc((size_t)net->config.layers * IT_LORA_SLOTS * IT_LORA_PARTS * 2,
@@ -69,7 +69,7 @@ static enum it_status read_tensors(const struct it_net *net, const struct it_saf
                                    const struct it_weights *weights)
 {
     struct it_places places;
-    adapter_places(net, weights, &places);
+    it_adapter_places(net, weights, &places);
     enum it_status status = it_places_read(net, file, &places);
     it_places_close(&places);
     return status;
@@ -177,7 +177,7 @@ enum it_status it_adapter_save(const struct it_net *net, const struct it_weights
     IT_TRY(it_dir_make(folder));
     char *tensors = it_path_join(folder, "adapter_model.safetensors");
     char *config = it_path_join(folder, "adapter_config.json");
-    adapter_places(net, weights, &places);
+    it_adapter_places(net, weights, &places);
     json_t *object = it_lora_config(net, base);
     enum it_status status = write_tensors(tensors, &places);
     if (status == IT_OK) { status = it_json_write(config, object); }

@@ -21,7 +21,8 @@ struct it_adapter_options {
 
 /* An opened model folder: configuration, weights on a device, and the text side. */
 struct it_model {
-    char *folder; /* of the base, where an adapter's folder was opened */
+    char *folder;  /* of the base, where an adapter's folder was opened */
+    char *adapter; /* folder of the adapter; NULL: none, or a new one */
     struct it_net *net;
     struct it_tokenizer *tokenizer;   /* NULL when the folder has none and none was required */
     struct it_chat_template *chat;    /* NULL: none, or not asked for */
@@ -47,6 +48,10 @@ struct it_model_options {
 /* What a model's name means: a path that exists, else a repository in the hub's cache
  * (core/data/hub.h), else the name itself. The caller frees. */
 char *it_model_path(const char *name);
+/* Does the folder hold an adapter (adapter_config.json)? */
+bool it_model_is_adapter(const char *folder);
+/* Where config.json and the tokenizer are: it_model_path, or for an adapter its base model's. */
+enum it_status it_model_base(const char *name, char **folder_out);
 /* it_fail: this is no model folder; names the pull that may be missing. */
 enum it_status it_model_no_folder(const char *path);
 
@@ -83,9 +88,6 @@ struct it_save_options {
 };
 enum it_status it_model_save(const struct it_net *net, const struct it_weights *weights,
                              const char *folder, const struct it_save_options *options);
-
-/* Does the folder hold an adapter? */
-bool it_model_is_adapter(const char *folder);
 
 /* `export --to gguf`: a file that llama.cpp loads, of F32, F16 or BF16 matrices (vectors are F32),
  * with the tokenizer and its template when the folder has one. Atomic. What the format cannot say

@@ -165,11 +165,6 @@ static enum it_status open_net(const struct it_model_options *options, const str
     return it_weights_read(model->net, model->folder, weights);
 }
 
-bool it_model_is_adapter(const char *folder)
-{
-    return has_file(folder, "adapter_config.json");
-}
-
 /* The folder of the adapter, and in *path that of its base; NULL where there is none. */
 static enum it_status find_adapter(const struct it_model_options *options, char **path,
                                    char **adapter_out)
@@ -222,7 +217,7 @@ enum it_status it_model_open(const char *folder, const struct it_model_options *
         model->folder = folder_of(path);
         status = fill(path, options, adapter, model);
     }
-    it_free(adapter);
+    model->adapter = adapter;
     it_free(path);
     if (status != IT_OK) {
         it_model_close(model);
@@ -239,5 +234,6 @@ void it_model_close(struct it_model *model)
     it_chat_template_close(model->chat);
     it_tokenizer_close(model->tokenizer);
     it_free(model->folder);
+    it_free(model->adapter);
     it_free(model);
 }

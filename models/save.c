@@ -260,6 +260,37 @@ static enum it_status write_generation(const struct save *save, const char *text
     return status;
 }
 
+static enum it_status copy_if_there(const char *from, const char *to, const char *name)
+{
+    char *source = it_path_join(from, name), *target = it_path_join(to, name);
+    enum it_status status = it_path_exists(source) ? it_file_copy(source, target) : IT_OK;
+    it_free(source);
+    it_free(target);
+    return status;
+}
+
+/* Chat templates beside the default one, as transformers 5 keeps them. */
+static enum it_status copy_templates(const char *from, const char *to)
+{
+    char *source = it_path_join(from, "additional_chat_templates");
+    char *target = it_path_join(to, "additional_chat_templates");
+    struct it_strs names = {0};
+    enum it_status status = IT_OK;
+    if (it_path_is_dir(source)) {
+        status = it_dir_list(source, &names);
+        if (status == IT_OK) { status = it_dir_make(target); }
+    }
+    for (size_t i = 0; i < names.n && status == IT_OK; i++) {
+        if (it_ends_with(names.item[i], ".jinja")) {
+            status = copy_if_there(source, target, names.item[i]);
+        }
+    }
+    it_strs_free(&names);
+    it_free(source);
+    it_free(target);
+    return status;
+}
+
 static enum it_status copy_text(const char *from, const char *to)
 {
     static const char *const names[] = {
@@ -268,12 +299,9 @@ static enum it_status copy_text(const char *from, const char *to)
         "special_tokens_map.json", "chat_template.jinja", "chat_template.json"};
     enum it_status status = IT_OK;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && status == IT_OK; i++) {
-        char *source = it_path_join(from, names[i]), *target = it_path_join(to, names[i]);
-        if (it_path_exists(source)) { status = it_file_copy(source, target); }
-        it_free(source);
-        it_free(target);
+        status = copy_if_there(from, to, names[i]);
     }
-    return status;
+    return status == IT_OK ? copy_templates(from, to) : status;
 }
 
 /* ---- all of it ---- */

@@ -7,9 +7,8 @@ program=$1
 folder=$2
 version=$("$program" --version | sed 's/^intuitor \([^ ]*\).*/\1/')
 
-commands() {
-    "$program" --help | sed -n 's/^  \([a-z][a-z]*\)  *[^ ].*/\1/p'
-}
+# shellcheck source=scripts/help.sh
+. "$(dirname "$0")/help.sh"
 
 # Text as troff wants it: no line begins with a control character, a backslash is a character.
 escape() {
@@ -46,15 +45,6 @@ items() {
             text = troff(substr(line, shut + 3))
             print (text ~ /^[.\047]/ ? "\\&" : "") text
         }'
-}
-
-notes() {
-    awk '
-        /^example: / { exit }
-        /^(options|recipe keys) \(/ { seen = 1; inside = 1; next }
-        inside && /^  / { next }
-        { inside = 0 }
-        seen && !(NF == 0 && !said) { said = 1; print }'
 }
 
 exit_status() {

@@ -6,9 +6,8 @@ set -eu
 program=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-commands() {
-    "$program" --help | sed -n 's/^  \([a-z][a-z]*\)  *[^ ].*/\1/p'
-}
+# shellcheck source=scripts/help.sh
+. "$(dirname "$0")/help.sh"
 
 # The table of one list of --help. $1: the line that begins it; $2: names to leave out, |a|b|.
 table() {
@@ -28,16 +27,6 @@ table() {
             printf "| `%s` | %s | %s | %s |\n", name, cell(substr(what, 1, comma - 1)),
                    cell(substr(what, comma + 2)), cell(substr(line, shut + 3))
         }'
-}
-
-# What follows the lists and comes before the example: notes in words.
-notes() {
-    awk '
-        /^example: / { exit }
-        /^(options|recipe keys) \(/ { seen = 1; inside = 1; next }
-        inside && /^  / { next }
-        { inside = 0 }
-        seen && !(NF == 0 && !said) { said = 1; print }'
 }
 
 options='options (each as --name):'
@@ -90,7 +79,7 @@ cat <<'END'
 
 Keys of TRL, transformers and open-r1 that mean nothing here. They are accepted, so that published
 recipes run as they are, and listed once at the start of a run. Some of them are refused at values that
-would have changed the run (`use_peft: true`, an `optim` that is not AdamW).
+would have changed the run (`fp16: true`, an `optim` that is not AdamW).
 
 END
 grep -o 'NO_EFFECT("[^"]*")' "$root/core/rl/recipe_table.c" | sed 's/NO_EFFECT("\(.*\)")/`\1`/' |

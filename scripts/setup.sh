@@ -10,8 +10,11 @@ packages_build="gcc libc6-dev make autoconf automake libtool pkg-config git \
     libhwloc-dev libpcre2-dev libutf8proc-dev libjansson-dev libyaml-dev zlib1g-dev"
 # What only some commands want; a build does without.
 packages_optional="libcurl4-openssl-dev libseccomp-dev libcalcium-dev libflint-dev libflint-arb-dev \
-    libantic-dev libzstd-dev libsnappy-dev opencl-headers"
-packages_test="$packages_build $packages_optional check python3 g++ ocl-icd-libopencl1 pocl-opencl-icd"
+    libantic-dev libzstd-dev libsnappy-dev opencl-headers libvulkan-dev glslc"
+# Devices in software, on which the OpenCL and Vulkan backends are tested.
+packages_devices="ocl-icd-libopencl1 pocl-opencl-icd libvulkan1 mesa-vulkan-drivers \
+    vulkan-validationlayers"
+packages_test="$packages_build $packages_optional $packages_devices check python3 g++"
 
 say() {
     printf '== %s\n' "$*" >&2

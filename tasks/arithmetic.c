@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "tasks/dataset.h"
 #include "tasks/grade/box.h"
 #include "tasks/task.h"
 
@@ -320,16 +321,14 @@ static enum it_status arithmetic_grade(const struct it_grading *grading, const j
                                  const char *where, struct it_verdict *verdict_out)
 {
     (void)grading;
-    const char *completion, *gold;
-    IT_TRY(it_json_get_string(fields, where, "completion", &completion));
-    IT_TRY(it_json_get_string(fields, where, "gold", &gold));
-    if (completion == NULL || gold == NULL) {
-        return it_fail(IT_INVALID, "%s: field \"%s\": expected a string, found none", where,
-                       completion == NULL ? "completion" : "gold");
-    }
+    const char *completion;
+    char *gold;
+    IT_TRY(it_dataset_string(fields, where, "completion", &completion));
+    IT_TRY(it_dataset_gold(fields, where, "gold", &gold));
     struct it_verdict verdict = {.gradable = true};
     verdict.extracted = it_box_last(completion);
     verdict.correct = verdict.extracted != NULL && strcmp(verdict.extracted, gold) == 0;
+    it_free(gold);
     if (verdict.extracted == NULL) { verdict.detail = it_strdup("no complete box"); }
     *verdict_out = verdict;
     return IT_OK;

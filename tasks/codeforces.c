@@ -18,16 +18,10 @@ static const char system_prompt[] =
 
 /* ---- problems ---- */
 
-static const char *text_of(const json_t *record, const char *name)
-{
-    const char *text = json_string_value(json_object_get(record, name));
-    return text != NULL ? text : "";
-}
-
 static void add_section(const json_t *record, const char *name, const char *title,
                         struct it_str *text)
 {
-    const char *section = text_of(record, name);
+    const char *section = it_dataset_field(record, name);
     if (section[0] != '\0') { it_str_printf(text, "\n\n## %s\n\n%s", title, section); }
 }
 
@@ -38,7 +32,7 @@ static void add_examples(const json_t *record, struct it_str *text)
     json_array_foreach(json_object_get(record, "examples"), i, example)
     {
         it_str_printf(text, "\n\n## Example %zu\n\nInput:\n\n%s\n\nOutput:\n\n%s", i + 1,
-                      text_of(example, "input"), text_of(example, "output"));
+                      it_dataset_field(example, "input"), it_dataset_field(example, "output"));
     }
 }
 
@@ -46,8 +40,8 @@ static void add_examples(const json_t *record, struct it_str *text)
 static char *statement_of(const json_t *record)
 {
     struct it_str text = {0};
-    const char *whole = text_of(record, "description");
-    it_str_puts(&text, whole[0] != '\0' ? whole : text_of(record, "statement"));
+    const char *whole = it_dataset_field(record, "description");
+    it_str_puts(&text, whole[0] != '\0' ? whole : it_dataset_field(record, "statement"));
     add_section(record, "input_format", "Input", &text);
     add_section(record, "output_format", "Output", &text);
     add_section(record, "interaction_format", "Interaction", &text);
@@ -58,14 +52,13 @@ static char *statement_of(const json_t *record)
 
 static enum it_status fill(const json_t *record, const char *where, struct it_problem *problem)
 {
-    const char *id, *name;
-    if (text_of(record, "description")[0] == '\0' && text_of(record, "statement")[0] == '\0') {
-        return it_dataset_string(record, where, "description", &name);
+    const char *description;
+    if (it_dataset_field(record, "statement")[0] == '\0') {
+        IT_TRY(it_dataset_string(record, where, "description", &description));
     }
-    IT_TRY(it_json_get_string(record, where, "id", &id));
-    IT_TRY(it_json_get_string(record, where, "name", &name));
-    problem->id = it_strdup(id != NULL ? id : name);
-    if (it_code_has_tests(record) && text_of(record, "interaction_format")[0] == '\0') {
+    IT_TRY(it_dataset_text(record, where, "id", &problem->id));
+    if (problem->id == NULL) { IT_TRY(it_dataset_text(record, where, "name", &problem->id)); }
+    if (it_code_has_tests(record) && it_dataset_field(record, "interaction_format")[0] == '\0') {
         problem->gold = it_strdup("tests");
     }
     return IT_OK;
@@ -74,7 +67,7 @@ static enum it_status fill(const json_t *record, const char *where, struct it_pr
 /* The template's fields are the record's, and {statement}, {source}, {target}. */
 static enum it_status word(const char *template, struct it_problem *problem)
 {
-    bool files = strcmp(text_of(problem->record, "input_mode"), "file") == 0;
+    bool files = strcmp(it_dataset_field(problem->record, "input_mode"), "file") == 0;
     json_t *fields = json_copy(problem->record);
     char *statement = statement_of(problem->record);
     struct it_str text = {0};
@@ -149,28 +142,7 @@ static enum it_status cf_grade(const struct it_grading *grading, const json_t *f
         .words = true,
         .time_limit_s = 10.0,
     };
-    const char *completion;
-    struct it_code_tests tests;
-    struct it_verdict verdict = {0};
-    IT_TRY(it_dataset_string(fields, where, "completion", &completion));
-    IT_TRY(it_code_tests_read(fields, where, &tests));
-    verdict.extracted = it_code_last_block(completion);
-    enum it_status status = IT_OK;
-    if (verdict.extracted == NULL || verdict.extracted[0] == '\0') {
-        it_free(verdict.extracted);
-        verdict.extracted = NULL;
-        verdict.gradable = tests.n > 0 && !tests.interactive;
-        verdict.detail = it_strdup("no block of code");
-    } else {
-        status = it_lcb_judge(grading->sandbox, &rules, where, verdict.extracted, &tests, &verdict);
-    }
-    it_code_tests_free(&tests);
-    if (status != IT_OK) {
-        it_verdict_free(&verdict);
-        return status;
-    }
-    *verdict_out = verdict;
-    return IT_OK;
+    return it_lcb_grade(grading->sandbox, &rules, fields, where, verdict_out);
 }
 
 const struct it_task it_task_codeforces = {

@@ -3,7 +3,6 @@
  * first is judged without Python, by comparing literals; the second runs the call. */
 #include <string.h>
 
-#include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "tasks/dataset.h"
@@ -35,11 +34,8 @@ static enum it_status open_task(const struct it_task *task, const struct it_task
 {
     const char *template, *split = source->split != NULL ? source->split : "test";
     struct it_problems problems = {0};
-    char *folder = source->data != NULL ? it_path_join(source->data, "cruxeval") : NULL;
-    char *named = folder != NULL ? it_path_join(folder, "cruxeval.jsonl") : NULL;
-    bool published = named != NULL && it_path_exists(named) && strcmp(split, "test") == 0;
-    it_free(folder);
-    it_free(named);
+    bool published = strcmp(split, "test") == 0 &&
+                     it_dataset_has("cruxeval", "cruxeval", source->data);
     IT_TRY(it_prompt_find(task, source, &template));
     IT_TRY(it_dataset_open(task->name, "cruxeval", published ? "cruxeval" : split, source, fill,
                            &problems));
@@ -72,17 +68,6 @@ static enum it_status open_input(const struct it_task_source *source,
 
 /* ---- answers ---- */
 
-static char *stripped(const char *text, size_t size)
-{
-    static const char space[] = " \t\r\n";
-    while (size > 0 && strchr(space, *text) != NULL) {
-        text++;
-        size--;
-    }
-    while (size > 0 && strchr(space, text[size - 1]) != NULL) { size--; }
-    return it_strndup(text, size);
-}
-
 /* What is between the last [ANSWER] and its [/ANSWER] (or the end), from the prompts with tags;
  * NULL where there is no such tag. */
 static char *tagged(const char *completion)
@@ -94,7 +79,7 @@ static char *tagged(const char *completion)
     }
     if (from == NULL) { return NULL; }
     const char *to = strstr(from, "[/ANSWER]");
-    return stripped(from, to != NULL ? (size_t)(to - from) : strlen(from));
+    return it_trimmed(from, to != NULL ? (size_t)(to - from) : strlen(from));
 }
 
 /* The literal: a completion that is one stays as it is. From a tagged answer that repeats the
@@ -110,7 +95,7 @@ static char *output_answer(const char *completion)
     if (answer == NULL) { return it_strdup(completion); }
     const char *equals = strstr(answer, "==");
     if (equals != NULL && it_starts_with(answer, "assert ")) {
-        char *right = stripped(equals + 2, strlen(equals + 2));
+        char *right = it_trimmed(equals + 2, strlen(equals + 2));
         it_free(answer);
         return right;
     }
@@ -124,7 +109,7 @@ static char *input_answer(const char *completion)
     if (answer == NULL) { return it_strdup(completion); }
     const char *from = it_starts_with(answer, "assert ") ? answer + strlen("assert ") : answer;
     const char *equals = from != answer ? strstr(from, "==") : NULL;
-    char *call = stripped(from, equals != NULL ? (size_t)(equals - from) : strlen(from));
+    char *call = it_trimmed(from, equals != NULL ? (size_t)(equals - from) : strlen(from));
     it_free(answer);
     return call;
 }

@@ -2,6 +2,8 @@
 /* Opening the records of a task's split, in whatever format they lie. */
 #include "tasks/dataset.h"
 
+#include <stdlib.h>
+
 #include "core/base/file.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -17,6 +19,57 @@ enum it_status it_dataset_string(const json_t *fields, const char *where, const 
     return IT_OK;
 }
 
+const char *it_dataset_field(const json_t *record, const char *name)
+{
+    const char *text = json_string_value(json_object_get(record, name));
+    return text != NULL ? text : "";
+}
+
+enum it_status it_dataset_text(const json_t *fields, const char *where, const char *name,
+                               char **text_out)
+{
+    const json_t *value = json_object_get(fields, name);
+    const char *text;
+    if (json_is_number(value)) {
+        /* 15 digits give back every decimal number that people write */
+        char *number = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        *text_out = it_strdup(number);
+        free(number);
+        return IT_OK;
+    }
+    IT_TRY(it_json_get_string(fields, where, name, &text));
+    *text_out = it_strdup(text);
+    return IT_OK;
+}
+
+enum it_status it_dataset_gold(const json_t *fields, const char *where, const char *name,
+                               char **text_out)
+{
+    IT_TRY(it_dataset_text(fields, where, name, text_out));
+    if (*text_out == NULL) {
+        return it_fail(IT_INVALID, "%s: field \"%s\": expected a string or a number, found none",
+                       where, name);
+    }
+    return IT_OK;
+}
+
+/* Where the split lies; the caller frees. NULL: nowhere. */
+static char *place_of(const char *folder, const char *split, const char *data)
+{
+    char *under = it_path_join(data, folder);
+    if (it_path_is_dir(under) && it_data_has(under, split)) { return under; }
+    it_free(under);
+    return it_data_has(data, split) ? it_strdup(data) : NULL;
+}
+
+bool it_dataset_has(const char *folder, const char *split, const char *data)
+{
+    char *path = data != NULL ? place_of(folder, split, data) : NULL;
+    bool found = path != NULL;
+    it_free(path);
+    return found;
+}
+
 /* The file or folder that holds the split; the caller frees. */
 static enum it_status find_data(const char *task, const char *folder, const char *split,
                                 const char *data, char **path_out)
@@ -27,20 +80,10 @@ static enum it_status find_data(const char *task, const char *folder, const char
                        "%s/%s.jsonl",
                        task, folder, split);
     }
-    char *under = it_path_join(data, folder);
-    enum it_status status = IT_OK;
-    if (it_path_is_dir(under) && it_data_has(under, split)) {
-        *path_out = under;
-        return IT_OK;
-    }
-    if (it_data_has(data, split)) {
-        *path_out = it_strdup(data);
-    } else {
-        status = it_fail(IT_NOT_FOUND, "%s: no split \"%s\" (.jsonl, .json, .csv, .tsv, .parquet) "
-                         "in %s nor in %s", task, split, under, data);
-    }
-    it_free(under);
-    return status;
+    *path_out = place_of(folder, split, data);
+    if (*path_out != NULL) { return IT_OK; }
+    return it_fail(IT_NOT_FOUND, "%s: no split \"%s\" (.jsonl, .json, .csv, .tsv, .parquet) in "
+                   "%s/%s nor in %s", task, split, data, folder, data);
 }
 
 static enum it_status add_record(const char *task, const char *where, json_t *record,

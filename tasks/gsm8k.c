@@ -34,19 +34,19 @@ static char *gold_number(const char *answer)
 static enum it_status gsm8k_fill(const json_t *record, const char *where,
                                  struct it_problem *problem)
 {
-    const char *question, *answer, *id;
+    const char *question;
+    char *answer;
     IT_TRY(it_dataset_string(record, where, "question", &question));
-    IT_TRY(it_json_get_string(record, where, "answer", &answer));
-    IT_TRY(it_json_get_string(record, where, "id", &id));
-    problem->id = it_strdup(id);
+    IT_TRY(it_dataset_text(record, where, "id", &problem->id));
+    IT_TRY(it_dataset_text(record, where, "answer", &answer));
     problem->text = it_strdup(question);
-    if (answer != NULL) {
-        problem->gold = gold_number(answer);
-        if (problem->gold[0] == '\0') {
-            it_free(problem->gold);
-            problem->gold = NULL;
-        }
+    char *number = answer != NULL ? gold_number(answer) : NULL;
+    it_free(answer);
+    if (number != NULL && number[0] == '\0') {
+        it_free(number);
+        number = NULL;
     }
+    problem->gold = number;
     return IT_OK;
 }
 
@@ -103,10 +103,11 @@ static enum it_status gsm8k_grade(const struct it_grading *grading, const json_t
                                  const char *where, struct it_verdict *verdict_out)
 {
     const char *profile = grading->profile;
-    const char *completion, *gold;
+    const char *completion;
+    char *gold;
     struct it_verdict verdict = {0};
     IT_TRY(it_dataset_string(fields, where, "completion", &completion));
-    IT_TRY(it_dataset_string(fields, where, "gold", &gold));
+    IT_TRY(it_dataset_gold(fields, where, "gold", &gold));
     if (strcmp(profile, "openai") == 0) {
         grade_openai(gold, completion, &verdict);
     } else if (strcmp(profile, "zeroeval") == 0) {
@@ -119,6 +120,7 @@ static enum it_status gsm8k_grade(const struct it_grading *grading, const json_t
         /* lighteval reads the gold from the whole rationale: four golds of the test set wrong */
         it_answer_grade(profile, IT_GOLD_RATIONALE, NULL, gold, completion, &verdict);
     }
+    it_free(gold);
     *verdict_out = verdict;
     return IT_OK;
 }

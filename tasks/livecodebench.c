@@ -117,12 +117,6 @@ static enum it_status read_window(const char *params, struct window *window_out)
     return status;
 }
 
-static const char *text_of(const json_t *record, const char *name)
-{
-    const char *text = json_string_value(json_object_get(record, name));
-    return text != NULL ? text : "";
-}
-
 /* A date without a time is midnight. */
 static int compare_dates(const char *a, const char *b)
 {
@@ -134,13 +128,13 @@ static int compare_dates(const char *a, const char *b)
 
 static bool inside(const struct window *window, const json_t *record)
 {
-    const char *date = text_of(record, "contest_date");
+    const char *date = it_dataset_field(record, "contest_date");
     return (window->from[0] == '\0' || compare_dates(date, window->from) >= 0) &&
            (window->to[0] == '\0' || compare_dates(date, window->to) <= 0) &&
            (window->difficulty[0] == '\0' ||
-            strcmp(text_of(record, "difficulty"), window->difficulty) == 0) &&
+            strcmp(it_dataset_field(record, "difficulty"), window->difficulty) == 0) &&
            (window->platform[0] == '\0' ||
-            strcmp(text_of(record, "platform"), window->platform) == 0);
+            strcmp(it_dataset_field(record, "platform"), window->platform) == 0);
 }
 
 /* ---- the prompt ---- */
@@ -148,7 +142,7 @@ static bool inside(const struct window *window, const json_t *record)
 /* The template's fields are the record's, and {format}: what kind of program is wanted. */
 static enum it_status word(const char *template, const char *where, struct it_problem *problem)
 {
-    const char *starter = text_of(problem->record, "starter_code");
+    const char *starter = it_dataset_field(problem->record, "starter_code");
     const char *format = it_embedded_find(starter[0] != '\0'
                                               ? "prompts/livecodebench.format-call.txt"
                                               : "prompts/livecodebench.format-stdin.txt", NULL);
@@ -207,7 +201,7 @@ struct reading {
 /* Mirrors say in "_version" which release added a problem; the files of the set by their name. */
 static bool in_shards(const struct reading *reading, int shard, const json_t *record)
 {
-    const char *version = text_of(record, "_version");
+    const char *version = it_dataset_field(record, "_version");
     if (shard == 0 && version[0] == 'v' && isdigit((unsigned char)version[1])) {
         shard = version[1] - '0';
     }
@@ -322,31 +316,10 @@ static enum it_status lcb_grade(const struct it_grading *grading, const json_t *
 {
     const struct it_lcb_rules rules = {
         .compat = it_starts_with(grading->profile, "lcb-compat"),
+        .all_blocks = it_ends_with(grading->profile, "-all"),
         .time_limit_s = 6.0,
     };
-    const char *completion;
-    struct it_code_tests tests;
-    struct it_verdict verdict = {0};
-    IT_TRY(it_dataset_string(fields, where, "completion", &completion));
-    IT_TRY(it_code_tests_read(fields, where, &tests));
-    verdict.extracted = it_ends_with(grading->profile, "-all") ? it_code_all_blocks(completion)
-                                                               : it_code_last_block(completion);
-    enum it_status status = IT_OK;
-    if (verdict.extracted == NULL || verdict.extracted[0] == '\0') {
-        it_free(verdict.extracted);
-        verdict.extracted = NULL;
-        verdict.gradable = tests.n > 0 || rules.compat;
-        verdict.detail = it_strdup("no block of code");
-    } else {
-        status = it_lcb_judge(grading->sandbox, &rules, where, verdict.extracted, &tests, &verdict);
-    }
-    it_code_tests_free(&tests);
-    if (status != IT_OK) {
-        it_verdict_free(&verdict);
-        return status;
-    }
-    *verdict_out = verdict;
-    return IT_OK;
+    return it_lcb_grade(grading->sandbox, &rules, fields, where, verdict_out);
 }
 
 const struct it_task it_task_livecodebench = {

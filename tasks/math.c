@@ -15,22 +15,18 @@ static const char system_prompt[] =
 
 static enum it_status math_fill(const json_t *record, const char *where, struct it_problem *problem)
 {
-    const char *text, *answer, *solution, *id, *unique_id;
+    const char *text, *solution;
     IT_TRY(it_dataset_string(record, where, "problem", &text));
-    IT_TRY(it_json_get_string(record, where, "answer", &answer));
     IT_TRY(it_json_get_string(record, where, "solution", &solution));
-    IT_TRY(it_json_get_string(record, where, "id", &id));
-    IT_TRY(it_json_get_string(record, where, "unique_id", &unique_id));
-    problem->id = it_strdup(unique_id != NULL ? unique_id : id);
+    IT_TRY(it_dataset_text(record, where, "unique_id", &problem->id));
+    if (problem->id == NULL) { IT_TRY(it_dataset_text(record, where, "id", &problem->id)); }
     problem->text = it_strdup(text);
-    char *gold = answer != NULL     ? it_strdup(answer)
-                 : solution != NULL ? it_box_last(solution)
-                                    : NULL;
-    if (gold != NULL && gold[0] == '\0') { /* two problems of the train split have an empty box */
-        it_free(gold);
-        gold = NULL;
+    IT_TRY(it_dataset_text(record, where, "answer", &problem->gold));
+    if (problem->gold == NULL && solution != NULL) { problem->gold = it_box_last(solution); }
+    if (problem->gold != NULL && problem->gold[0] == '\0') {
+        it_free(problem->gold); /* two problems of the train split have an empty box */
+        problem->gold = NULL;
     }
-    problem->gold = gold;
     return IT_OK;
 }
 
@@ -48,7 +44,12 @@ static enum it_status math500_open(const struct it_task_source *source,
     if (split != NULL && strcmp(split, "test") != 0) {
         return it_fail(IT_INVALID, "math500: the only split is test, not \"%s\"", split);
     }
-    return it_dataset_open("math500", "math", "math500", source, math_fill, problems_out);
+    /* The published folder has one split, test; where there is also a train, it is that of math. */
+    bool published = !it_dataset_has("math", "math500", source->data) &&
+                     it_dataset_has("math500", "test", source->data) &&
+                     !it_dataset_has("math500", "train", source->data);
+    return it_dataset_open("math500", published ? "math500" : "math",
+                           published ? "test" : "math500", source, math_fill, problems_out);
 }
 
 static void grade_zeroeval(const char *gold, const char *completion, struct it_verdict *verdict)
@@ -82,10 +83,12 @@ static enum it_status math_grade(const struct it_grading *grading, const json_t 
                                  const char *where, struct it_verdict *verdict_out)
 {
     const char *profile = grading->profile;
-    const char *completion, *gold;
+    const char *completion;
+    char *gold;
     IT_TRY(it_dataset_string(fields, where, "completion", &completion));
-    IT_TRY(it_dataset_string(fields, where, "gold", &gold));
+    IT_TRY(it_dataset_gold(fields, where, "gold", &gold));
     grade(profile, IT_GOLD_ANSWER, NULL, gold, completion, verdict_out);
+    it_free(gold);
     return IT_OK;
 }
 
@@ -137,25 +140,36 @@ static enum it_status read_settings(const json_t *fields, const char *where,
     return IT_OK;
 }
 
+static struct it_verdict compare_numbers(const char *gold, const char *pred)
+{
+    char *number = it_zeroeval_number(gold);
+    struct it_verdict verdict = {.extracted = it_zeroeval_number(pred),
+                                 .gradable = number != NULL,
+                                 .correct = it_zeroeval_numbers_equal(gold, pred)};
+    it_free(number);
+    return verdict;
+}
+
 static enum it_status equiv_grade(const struct it_grading *grading, const json_t *fields,
                                   const char *where, struct it_verdict *verdict_out)
 {
     const char *profile = grading->profile;
-    const char *pred, *gold;
-    IT_TRY(it_dataset_string(fields, where, "pred", &pred));
-    IT_TRY(it_dataset_string(fields, where, "gold", &gold));
-    if (strcmp(profile, "zeroeval") != 0) {
-        struct it_answer_settings settings;
-        IT_TRY(read_settings(fields, where, &settings));
-        grade(profile, IT_GOLD_TEXT, &settings, gold, pred, verdict_out);
-        return IT_OK;
+    struct it_answer_settings settings;
+    char *pred, *gold;
+    IT_TRY(read_settings(fields, where, &settings));
+    IT_TRY(it_dataset_gold(fields, where, "pred", &pred));
+    enum it_status status = it_dataset_gold(fields, where, "gold", &gold);
+    if (status != IT_OK) {
+        it_free(pred);
+        return status;
     }
-    struct it_verdict verdict = {.extracted = it_zeroeval_number(pred)};
-    char *number = it_zeroeval_number(gold);
-    verdict.gradable = number != NULL;
-    verdict.correct = it_zeroeval_numbers_equal(gold, pred);
-    it_free(number);
-    *verdict_out = verdict;
+    if (strcmp(profile, "zeroeval") == 0) {
+        *verdict_out = compare_numbers(gold, pred);
+    } else {
+        grade(profile, IT_GOLD_TEXT, &settings, gold, pred, verdict_out);
+    }
+    it_free(pred);
+    it_free(gold);
     return IT_OK;
 }
 

@@ -70,18 +70,13 @@ static enum it_status add_example(const struct it_problem *example, struct it_st
     return IT_OK;
 }
 
-static const char *field(const struct it_problem *problem, const char *name)
-{
-    const char *text = json_string_value(json_object_get(problem->record, name));
-    return text != NULL ? text : "";
-}
-
 /* The first `count` examples of the question's subject. */
 static enum it_status add_examples(const struct it_problems *examples,
                                    const struct it_problem *problem, int count, struct it_str *text)
 {
+    const char *category = it_dataset_field(problem->record, "category");
     for (size_t i = 0; i < examples->n && count > 0; i++) {
-        if (strcmp(field(&examples->item[i], "category"), field(problem, "category")) != 0) {
+        if (strcmp(it_dataset_field(examples->item[i].record, "category"), category) != 0) {
             continue;
         }
         IT_TRY(add_example(&examples->item[i], text));

@@ -199,14 +199,14 @@ START_TEST(dump_and_help)
 }
 END_TEST
 
-/* What a recipe was read as: "LINE key=scalar;", "LINE key=[a|b|];", "LINE key={};" for a map,
+/* What a recipe was read as: "LINE key=scalar;", "LINE key=[a|b|];", "LINE key={JSON};" for a map,
  * "LINE key~;" for null. */
 static enum it_status note(void *context, const struct it_yaml_item *item)
 {
     struct it_str *out = context;
     it_str_printf(out, "%s %s", strrchr(item->where, ':') + 1, item->key);
-    if (item->is_map) {
-        it_str_puts(out, "={}");
+    if (item->map) {
+        it_str_printf(out, "=%s", item->map);
     } else if (item->is_null) {
         it_str_puts(out, "~");
     } else if (item->list) {
@@ -234,7 +234,14 @@ static const struct {
     {"a:\n- wandb \n- 0.0 # zero\nb: [x, 'y z']\nc: []\n", IT_OK,
      "1 a=[wandb|0.0|];4 b=[x|y z|];5 c=[];"},
     {"a:\nb: ~\nc: null\nd: 'null'\ne: ''\n", IT_OK, "1 a~;2 b~;3 c~;4 d=null;5 e=;"},
-    {"kwargs:\n  deep:\n    - {x: [1, {y: 2}]}\nafter: 1\n", IT_OK, "1 kwargs={};4 after=1;"},
+    {"kwargs:\n  deep:\n    - {x: [1, {y: 2}]}\nafter: 1\n", IT_OK, "1 kwargs={\"deep\":[{\"x\":[1,{\"y\":2}]}]};4 after=1;"},
+    {"k: {a: false, b: No, c: 'no', d: ~, e: 2, f: 0.5, g: 1e3, h: 0x10, i: [], j: {}, k: 1.0.0}\n",
+     IT_OK, "1 k={\"a\":false,\"b\":false,\"c\":\"no\",\"d\":null,\"e\":2,\"f\":0.5,\"g\":1000.0,"
+            "\"h\":\"0x10\",\"i\":[],\"j\":{},\"k\":\"1.0.0\"};"},
+    {"k: {a: \"\\u00e9\\\"\"}\n", IT_OK, "1 k={\"a\":\"\xc3\xa9\\\"\"};"},
+    {"k:\n  a: 1\n  a: 2\n", IT_INVALID, ":3: key \"a\" is given twice"},
+    {"k:\n  ? [a]\n  : 2\n", IT_INVALID, ":2: expected a key"},
+    {"k:\n  a: !!x y\n", IT_INVALID, ":2: tags"},
     {"{a: 1, b: 2}", IT_OK, "1 a=1;1 b=2;"},
     {"text: |\n  two\n  lines\n", IT_OK, "1 text=two\nlines\n;"},
     {"a: 1\nstop: 2\nb: 3\n", IT_GUARD, ""},

@@ -90,6 +90,12 @@ START_TEST(strings_grow_and_stay_terminated)
     ck_assert(it_starts_with(s.data, "0,1,2,"));
     ck_assert(!it_starts_with("ab", "abc"));
     ck_assert(!it_ends_with("bc", "abc"));
+    static const char spaced[] = " \t\n a b\0\f\v\r ";
+    char *trimmed = it_trimmed(spaced, sizeof spaced - 1), *blank = it_trimmed(" \n", 2);
+    ck_assert_mem_eq(trimmed, "a b", 4);
+    ck_assert_str_eq(blank, "");
+    it_free(trimmed);
+    it_free(blank);
     char *taken = it_str_take(&s);
     ck_assert_ptr_null(s.data);
     it_free(taken);

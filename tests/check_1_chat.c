@@ -325,6 +325,8 @@ START_TEST(places_of_templates)
                  "{\"name\": \"default\", \"template\": \"plain\"}]}");
     ck_renders(tokenizer, NULL, hello, "plain");
     ck_renders(tokenizer, NULL, tools, "tools");
+    scratch_text("chat_template.jinja", "{{ []|select|list }}"); /* of nothing, a part */
+    ck_renders(tokenizer, NULL, hello, "[]");
     scratch_text("chat_template.jinja", "file\n");
     ck_renders(tokenizer, NULL, hello, "file");
     ck_renders(tokenizer, NULL, tools, "file");

@@ -259,6 +259,21 @@ START_TEST(folders)
     put("conf2/x/test.jsonl", "{}");
     put("conf2/y/test.jsonl", "{}");
     refuse(scratch_path("conf2"), "test", IT_INVALID, "2 configurations; name one");
+    const struct {
+        const char *config, *folder;
+    } configs[] = {{"other", "conf/other"}, {"main", "conf/main"}, {"default", "conf"},
+                   {NULL, "conf"}};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        char *found = NULL;
+        ck_assert_int_eq(it_data_config(scratch_path("conf"), configs[i].config, &found), IT_OK);
+        ck_assert(it_ends_with(found, configs[i].folder));
+        it_free(found);
+    }
+    char *path = NULL;
+    ck_assert_fails(it_data_config(scratch_path("conf"), "nope", &path), IT_NOT_FOUND,
+                    "conf: no configuration \"nope\" (a folder); there is: main, other");
+    ck_assert_fails(it_data_config(scratch_path("conf"), "../one", &path), IT_NOT_FOUND,
+                    "no configuration");
     put("none/notes.txt", "");
     refuse(scratch_path("none"), "train", IT_NOT_FOUND, "no .jsonl, .json, .csv, .tsv or .parquet");
     refuse(scratch_path("nowhere"), "train", IT_NOT_FOUND, "nowhere: cannot open");

@@ -266,7 +266,7 @@ START_TEST(patterns_refused)
     };
     struct it_split split;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-        ck_assert_fails(it_split_open("test", row[i].pattern, false, &split), IT_UNSUPPORTED,
+        ck_assert_fails(it_split_open("test", row[i].pattern, false, &split), IT_INVALID,
                         row[i].words);
     }
     ck_assert_fails(it_split_open("test", "", false, &split), IT_INVALID, "empty");
@@ -318,19 +318,19 @@ START_TEST(models_refused)
         {"\"a b\",", "\"ab\",", IT_INVALID, "merges[0] is not a pair"},
         {"\"a b\",", "\"a b c\",", IT_INVALID, "merges[0] is not a pair"},
         {"\"a b\",", "[\"a\", 1],", IT_INVALID, "merges[0] is not a pair"},
-        {"\"BPE\"", "\"Unigram\"", IT_UNSUPPORTED, "Unigram"},
-        {"\"type\": \"BPE\"", "\"byte_fallback\": true", IT_UNSUPPORTED, "byte_fallback"},
-        {"\"type\": \"BPE\"", "\"end_of_word_suffix\": \"</w>\"", IT_UNSUPPORTED, "marks"},
-        {"\"type\": \"BPE\"", "\"dropout\": 0.1", IT_UNSUPPORTED, "dropout"},
-        {"\"type\": \"BPE\"", "\"unk_token\": \"a\"", IT_UNSUPPORTED, "unk_token"},
-        {"NFC", "NFKC", IT_UNSUPPORTED, "normalizer \"NFKC\""},
-        {"\"Sequence\"", "\"Whitespace\"", IT_UNSUPPORTED, "pre_tokenizer \"Whitespace\""},
-        {"\"Isolated\"", "\"MergedWithNext\"", IT_UNSUPPORTED, "MergedWithNext"},
-        {"\"add_prefix_space\": false", "\"add_prefix_space\": true", IT_UNSUPPORTED, "prefix"},
-        {"\"ByteLevel\", \"add", "\"ByteLevel\"}, {\"type\": \"Split\", \"add", IT_UNSUPPORTED,
+        {"\"BPE\"", "\"Unigram\"", IT_INVALID, "Unigram"},
+        {"\"type\": \"BPE\"", "\"byte_fallback\": true", IT_INVALID, "byte_fallback"},
+        {"\"type\": \"BPE\"", "\"end_of_word_suffix\": \"</w>\"", IT_INVALID, "marks"},
+        {"\"type\": \"BPE\"", "\"dropout\": 0.1", IT_INVALID, "dropout"},
+        {"\"type\": \"BPE\"", "\"unk_token\": \"a\"", IT_INVALID, "unk_token"},
+        {"NFC", "NFKC", IT_INVALID, "normalizer \"NFKC\""},
+        {"\"Sequence\"", "\"Whitespace\"", IT_INVALID, "pre_tokenizer \"Whitespace\""},
+        {"\"Isolated\"", "\"MergedWithNext\"", IT_INVALID, "MergedWithNext"},
+        {"\"add_prefix_space\": false", "\"add_prefix_space\": true", IT_INVALID, "prefix"},
+        {"\"ByteLevel\", \"add", "\"ByteLevel\"}, {\"type\": \"Split\", \"add", IT_INVALID,
          "prefix"},
         {"\"decoder\": {\"type\": \"ByteLevel\"}", "\"decoder\": {\"type\": \"Fuse\"}",
-         IT_UNSUPPORTED, "byte-level"},
+         IT_INVALID, "byte-level"},
         {"\"Regex\"", "\"Rex\"", IT_INVALID, "without a pattern"},
         {"\"vocab\": {", "\"words\": {", IT_INVALID, "vocabulary is not an object"},
         {"\"merges\": [", "\"joins\": [", IT_INVALID, "needs \"merges\""},
@@ -531,7 +531,7 @@ START_TEST(folder_of_vocab_and_merges)
     ck_ids(t, "11", "5");
     it_tokenizer_close(t);
     scratch_text("tokenizer_config.json", "{\"tokenizer_class\": \"T5Tokenizer\"}");
-    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_UNSUPPORTED, "T5Tokenizer");
+    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_INVALID, "T5Tokenizer");
     scratch_text("tokenizer_config.json", "{}");
     scratch_text("merges.txt", "a b\na z\n");
     ck_assert_fails(it_tokenizer_open(scratch, &t), IT_INVALID, "merges.txt:2");
@@ -557,9 +557,9 @@ START_TEST(folder_of_ranks)
     ck_ids(t, "bcd<|end|>", "9 10");
     it_tokenizer_close(t);
     scratch_text("tokenizer.model", "YQ== 0\nYg==\n");
-    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_UNSUPPORTED, "tokenizer.model:2");
+    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_INVALID, "tokenizer.model:2");
     scratch_text("tokenizer.model", "YQ== 0\nY!== 1\n");
-    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_UNSUPPORTED, "tokenizer.model:2");
+    ck_assert_fails(it_tokenizer_open(scratch, &t), IT_INVALID, "tokenizer.model:2");
     scratch_text("tokenizer.model", "YQ== 0\nYg== 0\n");
     ck_assert_fails(it_tokenizer_open(scratch, &t), IT_INVALID, "two tokens");
     scratch_text("tokenizer.model", "YQ== 0\nYQ== 1\n");

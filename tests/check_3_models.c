@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Model folders: what opens, what is refused and how, what is saved. */
+#include <math.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -298,6 +299,64 @@ static void write_tensors(const struct it_model *m, const char *path, const char
     it_places_close(&places);
 }
 
+/* Bytes of a tensor of scratch/model.safetensors, changed in the file. */
+static void patch(const char *name, size_t at, const void *bytes, size_t n)
+{
+    struct it_safetensors file;
+    char *path = it_strdup(scratch_path("model.safetensors"));
+    ck_assert_int_eq(it_safetensors_open(path, &file), IT_OK);
+    const struct it_safetensor *t = it_safetensors_find(&file, name);
+    ck_assert(at + n <= t->size);
+    FILE *stream = fopen(path, "r+b");
+    ck_assert_int_eq(fseek(stream, t->data - file.map[0].data + (long)at, SEEK_SET), 0);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, stream), n);
+    ck_assert_int_eq(fclose(stream), 0);
+    it_safetensors_close(&file);
+    it_free(path);
+}
+
+START_TEST(a_head_beside_a_tied_embedding)
+{
+    struct it_model *m = random_model(tiny_changed("config.json", "tie_word_embeddings", "false"),
+                                      IT_F32, 1);
+    save_as(m, scratch, 0, IT_NONE);
+    tiny_changed("config.json", NULL, NULL); /* tied */
+    ck_assert_fails(open_status(scratch), IT_INVALID, "model.safetensors: tensor "
+                    "\"lm_head.weight\" differs from \"model.embed_tokens.weight\"");
+    struct it_tensor embed = it_weight(&m->net->weights, -1, IT_SLOT_EMBED);
+    patch("lm_head.weight", 0, it_tensor_host(&embed),
+          (size_t)it_tensor_count(&embed) * sizeof(float));
+    ck_assert_int_eq(open_status(scratch), IT_OK);
+    it_model_close(m);
+}
+END_TEST
+
+START_TEST(weights_are_numbers)
+{
+    static const enum it_dtype types[] = {IT_F32, IT_BF16};
+    static const float nan = NAN, inf = -INFINITY;
+    for (size_t i = 0; i < 2; i++) {
+        struct it_model *m = random_model(tiny_changed("config.json", NULL, NULL), IT_F32, 1);
+        size_t size = it_dtype_size(types[i]);
+        save_as(m, scratch, 0, types[i]);
+        it_model_close(m);
+        ck_assert_int_eq(open_status(scratch), IT_OK);
+        /* the last of 8, and of bf16 the upper half of a float */
+        patch("model.norm.weight", 7 * size, (const char *)&nan + 4 - size, size);
+        ck_assert_fails(open_status(scratch), IT_INVALID, "model.safetensors: tensor "
+                        "\"model.norm.weight\": NaN or infinity in rows 0 to ");
+        save_as(m = random_model(scratch, IT_F32, 1), scratch, 0, types[i]);
+        it_model_close(m);
+        patch("model.embed_tokens.weight", 3 * size, (const char *)&inf + 4 - size, size);
+        ck_assert_fails(open_status(scratch), IT_INVALID, "\"model.embed_tokens.weight\": NaN");
+    }
+    static const uint16_t halves[] = {0x7bff, 0xfbff, 0x0001, 0x3c00, 0x7c00};
+    ck_assert(it_is_finite(NULL, IT_F16, halves, 4));
+    ck_assert(!it_is_finite(NULL, IT_F16, halves, 5)); /* behind the last whole word */
+    ck_assert(!it_is_finite(NULL, IT_F16, halves + 1, 4));
+}
+END_TEST
+
 START_TEST(tensors_that_do_not_fit_are_named)
 {
     struct it_model *m = random_model(tiny_changed("config.json", NULL, NULL), IT_F32, 1);
@@ -322,7 +381,7 @@ START_TEST(tensors_that_do_not_fit_are_named)
     write_tensors(m, path, NULL, NULL, IT_F32, 0, "model.layers.0.self_attn.rotary_emb.inv_freq");
     ck_assert_int_eq(open_status(scratch), IT_OK); /* known to be harmless */
     write_tensors(m, path, NULL, NULL, IT_F32, 0, "lm_head.weight");
-    ck_assert_int_eq(open_status(scratch), IT_OK); /* tied: the embedding is the head */
+    ck_assert_fails(open_status(scratch), IT_INVALID, "tensor \"lm_head.weight\" differs from");
     tiny_changed("config.json", "tie_word_embeddings", "false");
     write_tensors(m, path, NULL, NULL, IT_F32, 0, NULL);
     ck_assert_fails(open_status(scratch), IT_INVALID, "missing tensor \"lm_head.weight\"");
@@ -481,8 +540,15 @@ START_TEST(the_text_side_belongs_to_the_model)
     ck_assert_int_eq(m->net->config.n_eos, 2);
     ck_assert_int_eq(it_tokenizer_size(m->tokenizer), 4);
     ck_assert_ptr_nonnull(m->chat);
+    char *more = it_strdup(scratch_path("additional_chat_templates"));
+    ck_assert_int_eq(it_dir_make(more), IT_OK);
+    scratch_text("additional_chat_templates/tool_use.jinja", "tools");
+    scratch_text("additional_chat_templates/notes.txt", "");
     save_as(m, scratch_path("m"), 0, IT_NONE);
-    ck_assert_uint_eq(count_files(scratch_path("m")), 3 + 4); /* the text's files came along */
+    ck_assert_uint_eq(count_files(scratch_path("m")), 3 + 4 + 1); /* the text's files came along */
+    ck_assert_uint_eq(count_files(scratch_path("m/additional_chat_templates")), 1);
+    ck_assert_int_eq(it_dir_remove(more), IT_OK);
+    it_free(more);
     it_model_close(m);
     scratch_text("chat_template.jinja", "[INST] {{ messages[0].content|nope }}");
     capture_begin();
@@ -530,6 +596,8 @@ int main(void)
     tcase_add_test(tests, types_are_converted);
     tcase_add_test(tests, half_precision_is_read_exactly);
     tcase_add_test(tests, init_makes_a_model);
+    tcase_add_test(tests, a_head_beside_a_tied_embedding);
+    tcase_add_test(tests, weights_are_numbers);
     tcase_add_test(tests, tensors_that_do_not_fit_are_named);
     tcase_add_test(tests, a_truncated_file_is_refused_everywhere);
     tcase_add_test(tests, weights_of_another_folder);

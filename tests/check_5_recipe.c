@@ -257,7 +257,7 @@ START_TEST(refused_with_a_reason)
 {
     ck_assert_refused("fp16: true\n", "recipe.yaml:1: fp16: true is not supported: training in "
                       "float16 is not offered; use bf16: true");
-    ck_assert_refused("use_peft: true\n", "adapters are not offered");
+    ck_assert_refused("use_peft: true\nlora_dropout: 0.05\n", "recipe.yaml:2: lora_dropout: only");
     ck_assert_refused("optim: sgd\n", "optim: sgd is not supported: the optimizer is AdamW");
     ck_assert_refused("lr_scheduler_kwargs:\n  min_lr: 1\n", "the schedules take no arguments");
     ck_assert_refused("chat_template: x\n", "put the template into the model's folder");
@@ -270,6 +270,9 @@ START_TEST(refused_with_a_reason)
     ck_assert_refused("save_strategy: best\n", "expected steps or no, found \"best\"");
     ck_assert_refused("stop_strings: ['']\n", "an empty text");
     ck_assert_refused("learning_rate:\n  a: 1\n", "expected a value, found a map");
+    ck_assert_refused("chat_template_kwargs: '[1]'\n",
+                      "chat_template_kwargs: expected a map, or a JSON object in quotes, found");
+    ck_assert_refused("chat_template_kwargs: [1]\n", "JSON object in quotes, found a list");
     ck_assert_refused("gradient_acumulation_steps: 1\n",
                       "did you mean \"gradient_accumulation_steps\"?");
 }
@@ -334,11 +337,14 @@ START_TEST(written_and_read_back)
         "system_prompt: \"a \\\"quote\\\", \\\\boxed{}, a\\ttab,\\n a line, # no comment: \\x7f"
         " \\u0085\\u2028 \\U0001F600 \\xe9\"\nstop_strings: [\"\\n\\n\", '- x', 'null']\n",
         "system_prompt: ''\noutput_dir: null\nreward_funcs: []\neval_dataset: none\n",
+        "chat_template_kwargs:\n  enable_thinking: false\n  words: [a, \"b\\\"\", 1.5]\n",
     };
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
         must_load(recipes[i]);
         ck_round_trip();
     }
+    ck_assert_str_eq(r.chat_template_kwargs,
+                     "{\"enable_thinking\":false,\"words\":[\"a\",\"b\\\"\",1.5]}");
 }
 END_TEST
 

@@ -304,7 +304,7 @@ int main(void)
     tcase_add_loop_test(plain, zeroeval, 0, 2);
     tcase_add_test(plain, problems);
     tcase_add_checked_fixture(judging, judge_begin, judge_end);
-    tcase_set_timeout(judging, 120);
+    tcase_set_timeout(judging, 300);
     tcase_add_test(judging, cruxeval_input);
     tcase_add_test(judging, verdicts);
     tcase_add_loop_test(judging, exploits, 0, 2);

@@ -76,7 +76,7 @@ int main(void)
     if (it_sandbox_open(&options, &box) != IT_OK) { return 77; }
     Suite *suite = suite_create("escape");
     TCase *tests = tcase_create("escape");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, replies);
     tcase_add_test(tests, nothing_escapes);
     suite_add_tcase(suite, tests);

@@ -115,9 +115,59 @@ START_TEST(bad_fields)
                     "f:3: field \"gold\"");
     ck_assert_fails(task("math_equiv")->grade(&verify, fields, "f:3", &verdict), IT_INVALID,
                     "\"pred\"");
-    json_object_set_new(fields, "gold", json_integer(4));
+    json_object_set_new(fields, "gold", json_true());
     ck_assert_fails(task("gsm8k")->grade(&openai, fields, "f:4", &verdict), IT_INVALID, "gold");
     json_decref(fields);
+}
+END_TEST
+
+/* Golds and ids are often numbers where a tool wrote the records. */
+START_TEST(numbers)
+{
+    const struct {
+        const char *task, *profile, *completion;
+        json_t *gold;
+    } cases[] = {{"gsm8k", "math-verify", "so \\boxed{72}", json_integer(72)},
+                 {"gsm8k", "openai", "#### 72", json_integer(72)},
+                 {"math", "hendrycks", "so \\boxed{0.1}", json_real(0.1)},
+                 {"arithmetic", "box", "\\boxed{-7}", json_integer(-7)}};
+    struct it_verdict verdict;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct it_grading grading = {.profile = cases[i].profile};
+        json_t *fields = json_pack("{s:s, s:o}", "completion", cases[i].completion, "gold",
+                                   cases[i].gold);
+        ck_assert_int_eq(task(cases[i].task)->grade(&grading, fields, "f:1", &verdict), IT_OK);
+        ck_assert_msg(verdict.correct, "%s %s", cases[i].task, cases[i].completion);
+        it_verdict_free(&verdict);
+        json_decref(fields);
+    }
+    const struct it_task_source source = {
+        .data = scratch_text("n.jsonl", "{\"problem\":\"P\",\"answer\":204,\"id\":60}\n")};
+    struct it_problems problems;
+    ck_assert_int_eq(task("math")->open(&source, &problems), IT_OK);
+    ck_assert_str_eq(problems.item[0].gold, "204");
+    ck_assert_str_eq(problems.item[0].id, "60");
+    it_problems_free(&problems);
+}
+END_TEST
+
+/* One's own file beside the splits of math, or the folder as published, which has only a test. */
+START_TEST(math500_places)
+{
+    static const char one[] = "{\"problem\":\"P\",\"answer\":\"1\"}\n";
+    static const char two[] = "{\"problem\":\"Q\",\"answer\":\"2\"}\n";
+    struct it_problems problems;
+    const struct it_task_source source = {.data = scratch};
+    scratch_text("test.jsonl", one);
+    ck_assert_int_eq(task("math500")->open(&source, &problems), IT_OK);
+    ck_assert_str_eq(problems.item[0].gold, "1");
+    it_problems_free(&problems);
+    scratch_text("train.jsonl", one); /* now it is the folder of math */
+    ck_assert_fails(task("math500")->open(&source, &problems), IT_NOT_FOUND, "no split");
+    scratch_text("math500.jsonl", two);
+    ck_assert_int_eq(task("math500")->open(&source, &problems), IT_OK);
+    ck_assert_str_eq(problems.item[0].gold, "2");
+    it_problems_free(&problems);
 }
 END_TEST
 
@@ -132,6 +182,8 @@ int main(void)
     tcase_add_test(tests, math_records);
     tcase_add_test(tests, bad_data);
     tcase_add_test(tests, bad_fields);
+    tcase_add_test(tests, numbers);
+    tcase_add_test(tests, math500_places);
     suite_add_tcase(suite, tests);
     return scratch_run(suite);
 }

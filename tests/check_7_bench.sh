@@ -2,32 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The benchmark from the outside: every kind of measurement on a small model, its four ways of
 # writing, comparisons, and what is refused. No figure is judged: that is not what a test can do.
-set -u
-program=${top_builddir:-.}/intuitor
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 config=$top_srcdir/models/embedded/config.json
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect CODE WHAT COMMAND...
-expect() {
-    code=$1 what=$2
-    shift 2
-    "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] && return 0
-    fail "$what: exit $got, expected $code"
-    sed 's/^/    /' "$folder/err"
-}
-
-says() {
-    grep -q -e "$1" "$folder/out" "$folder/err" || { fail "nothing says \"$1\""; cat "$folder/err"; }
-}
 
 count() {
     found=$(grep -c -e "$1" "$folder/out")

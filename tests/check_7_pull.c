@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* intuitor pull from the outside: exit codes, the document, Ctrl-C, two at a time, models by name. */
+/* intuitor pull from the outside: exit codes, the document, Ctrl-C, two at a time, names. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -77,10 +77,10 @@ static int end_of(pid_t child)
     return WEXITSTATUS(status);
 }
 
-#define ck_assert_run(code, command)                                                               \
-    do {                                                                                           \
-        int got_ = end_of(start(command));                                                         \
-        ck_assert_msg(got_ == (code), "exit %d of %s: %s", got_, command, it_str_c(&err));         \
+#define ck_assert_run(code, command)                                                       \
+    do {                                                                                   \
+        int got_ = end_of(start(command));                                                 \
+        ck_assert_msg(got_ == (code), "exit %d of %s: %s", got_, command, it_str_c(&err)); \
     } while (0)
 #define ck_assert_said(text) ck_assert_msg(strstr(it_str_c(&err), text), "%s", it_str_c(&err))
 
@@ -114,8 +114,8 @@ START_TEST(test_document)
     json_decref(value);
     ck_assert_int_eq(fetched(), BIG + 3);
     ck_assert_run(0, "pull org/net");
-    ck_assert_str_eq(it_str_c(&out), scratch_path("cache/models--org--net/snapshots/" HUB_COMMIT
-                                                  "\n"));
+    ck_assert_str_eq(it_str_c(&out),
+                     scratch_path("cache/models--org--net/snapshots/" HUB_COMMIT "\n"));
     ck_assert_run(0, "pull org/net --offline");
     ck_assert_ptr_nonnull(strstr(it_str_c(&out), HUB_COMMIT));
     setenv("HF_HUB_OFFLINE", "True", 1);

@@ -1,31 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The page from the outside: sound runs, damaged ones, hostile text, and what is refused.
-set -u
-program=${top_builddir:-.}/intuitor
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect CODE WHAT COMMAND...
-expect() {
-    code=$1 what=$2
-    shift 2
-    "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] && return 0
-    fail "$what: exit $got, expected $code"
-    sed 's/^/    /' "$folder/err"
-}
-
-says() {
-    grep -q -e "$1" "$folder/out" "$folder/err" || { fail "nothing says \"$1\""; cat "$folder/err"; }
-}
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 
 has() {
     grep -q -e "$2" "$1" || fail "$1 has no \"$2\""

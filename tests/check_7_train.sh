@@ -2,31 +2,8 @@
 # SPDX-License-Identifier: MIT
 # A run from the outside: the same numbers whatever the threads, after any kill, and again on replay;
 # what is refused, and with which exit code.
-set -u
-program=${top_builddir:-.}/intuitor
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect CODE WHAT COMMAND...
-expect() {
-    code=$1 what=$2
-    shift 2
-    "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] && return 0
-    fail "$what: exit $got, expected $code"
-    sed 's/^/    /' "$folder/err"
-}
-
-says() {
-    grep -q "$1" "$folder/out" "$folder/err" || { fail "nothing says \"$1\""; cat "$folder/err"; }
-}
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 
 mkdir "$folder/shape"
 cp "$top_srcdir"/models/embedded/*.json "$folder/shape"

@@ -19,7 +19,13 @@ struct meeting {
     int expected, arrived;
     unsigned round;
     int any[2]; /* __syncthreads_or */
-    unsigned char slot[2][LANES * CUDA_SLOT];
+    alignas(16) unsigned char slot[2][LANES * CUDA_SLOT];
+};
+
+struct pending {
+    void *to;
+    const void *from;
+    unsigned group;
 };
 
 struct fiber {
@@ -28,6 +34,8 @@ struct fiber {
     bool begun, done;
     meeting *waits; /* NULL: may run */
     unsigned round; /* that it waits to end */
+    std::vector<pending> copies; /* on their way, oldest first */
+    unsigned group;           /* that copies now belong to */
     std::vector<unsigned char> stack;
 };
 
@@ -67,13 +75,16 @@ static void leave(meeting *m)
     if (m->expected > 0 && m->arrived == m->expected) { meet_end(m); }
 }
 
+/* A fiber lives on for the next block: beginning one anew costs system calls. */
 static void fiber_main()
 {
-    kernel_now(params_now);
-    fibers[current].done = true;
-    leave(&block);
-    leave(&warps[current / LANES]);
-    _longjmp(scheduler, 1);
+    for (;;) {
+        kernel_now(params_now);
+        fibers[current].done = true;
+        leave(&block);
+        leave(&warps[current / LANES]);
+        if (!_setjmp(fibers[current].place)) { _longjmp(scheduler, 1); }
+    }
 }
 
 static void resume(unsigned i)
@@ -85,6 +96,11 @@ static void resume(unsigned i)
     if (_setjmp(scheduler)) { return; }
     if (f.begun) { _longjmp(f.place, 1); }
     f.begun = true;
+    getcontext(&f.start);
+    f.start.uc_stack.ss_sp = f.stack.data();
+    f.start.uc_stack.ss_size = f.stack.size();
+    f.start.uc_link = NULL;
+    makecontext(&f.start, fiber_main, 0);
     setcontext(&f.start);
 }
 
@@ -94,15 +110,11 @@ static void run_block(unsigned threads)
     block.expected = (int)threads;
     warps.assign((threads + LANES - 1) / LANES, meeting());
     for (unsigned i = 0; i < threads; i++) {
-        fiber &f = fibers[i];
-        f.begun = f.done = false;
-        f.waits = NULL;
+        fibers[i].done = false;
+        fibers[i].waits = NULL;
+        fibers[i].copies.clear();
+        fibers[i].group = 0;
         warps[i / LANES].expected++;
-        getcontext(&f.start);
-        f.start.uc_stack.ss_sp = f.stack.data();
-        f.start.uc_stack.ss_size = f.stack.size();
-        f.start.uc_link = NULL;
-        makecontext(&f.start, fiber_main, 0);
     }
     for (bool left = true, moved; left;) {
         left = moved = false;
@@ -126,6 +138,7 @@ extern "C" void cuda_on_host_run(void (*kernel)(const void *), const void *param
 {
     while (fibers.size() < threads) {
         fibers.emplace_back();
+        fibers.back().begun = false;
         fibers.back().stack.resize(STACK);
     }
     kernel_now = kernel;
@@ -135,6 +148,29 @@ extern "C" void cuda_on_host_run(void (*kernel)(const void *), const void *param
     for (blockIdx.y = 0; blockIdx.y < y; blockIdx.y++) {
         for (blockIdx.x = 0; blockIdx.x < x; blockIdx.x++) { run_block(threads); }
     }
+}
+
+void cuda_copy_begin(void *shared, const void *global)
+{
+    fiber &me = fibers[current];
+    memset(shared, 0xff, 16); /* not a number, in both types */
+    me.copies.push_back({shared, global, me.group});
+}
+
+void cuda_copy_close()
+{
+    fibers[current].group++;
+}
+
+void cuda_copy_wait(unsigned left)
+{
+    fiber &me = fibers[current];
+    size_t done = 0;
+    while (done < me.copies.size() && me.copies[done].group + left < me.group) {
+        memcpy(me.copies[done].to, me.copies[done].from, 16);
+        done++;
+    }
+    me.copies.erase(me.copies.begin(), me.copies.begin() + (long)done);
 }
 
 void __syncthreads()
@@ -159,17 +195,14 @@ const unsigned char *cuda_exchange(const void *mine, size_t size)
     return slots;
 }
 
-static float bf16_value(const unsigned char *slots, unsigned lane, unsigned offset, unsigned which,
-                        unsigned half)
-{
-    unsigned pair;
-    memcpy(&pair, slots + lane * CUDA_SLOT + (offset + which) * sizeof pair, sizeof pair);
-    return k_bf16_load(half ? pair >> 16 : pair & 0xffffu);
-}
-
 void mma_bf16(float c[4], const unsigned a[4], const unsigned b[2])
 {
-    unsigned mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+    /* a[0..7], b[8..11] of a lane in the order of the registers */
+    float mine[12];
+    for (unsigned e = 0; e < 12; e++) {
+        unsigned pair = e < 8 ? a[e / 2] : b[e / 2 - 4];
+        mine[e] = k_bf16_load(e % 2 ? pair >> 16 : pair & 0xffffu);
+    }
     const unsigned char *slots = cuda_exchange(mine, sizeof mine);
     unsigned lane = threadIdx.x % LANES;
     for (unsigned e = 0; e < 4; e++) {
@@ -177,9 +210,9 @@ void mma_bf16(float c[4], const unsigned a[4], const unsigned b[2])
         float sum = c[e];
         for (unsigned k = 0; k < 16; k++) {
             /* a: registers 0 1 hold k < 8, 2 3 the rest; the odd ones rows from 8 on */
-            float x = bf16_value(slots, row % 8 * 4 + k % 8 / 2, 0, k / 8 * 2 + row / 8, k % 2);
-            float y = bf16_value(slots, column * 4 + k % 8 / 2, 4, k / 8, k % 2);
-            sum = fmaf(x, y, sum);
+            const float *x = (const float *)(slots + (row % 8 * 4 + k % 8 / 2) * CUDA_SLOT);
+            const float *y = (const float *)(slots + (column * 4 + k % 8 / 2) * CUDA_SLOT);
+            sum = fmaf(x[(k / 8 * 2 + row / 8) * 2 + k % 2], y[8 + k / 8 * 2 + k % 2], sum);
         }
         c[e] = sum;
     }

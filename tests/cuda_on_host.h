@@ -39,9 +39,9 @@ extern "C" void cuda_on_host_run(void (*kernel)(const void *), const void *param
 
 void __syncthreads();
 int __syncthreads_or(int predicate);
-/* Each lane gives `size` bytes (at most 32) and sees those of all lanes of its warp. */
+/* Each lane gives `size` bytes (at most CUDA_SLOT) and sees those of all lanes of its warp. */
 const unsigned char *cuda_exchange(const void *mine, size_t size);
-enum { CUDA_SLOT = 32 };
+enum { CUDA_SLOT = 48 };
 
 template <class T> static inline T cuda_from_lane(T value, unsigned lane)
 {
@@ -80,6 +80,11 @@ static inline unsigned __ballot_sync(unsigned, int predicate)
 static inline void __syncwarp() { cuda_from_lane(0, 0); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
 static inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
+
+/* cp.async of 16 bytes: until its group has been waited for the target holds nothing of use. */
+void cuda_copy_begin(void *shared, const void *global);
+void cuda_copy_close();
+void cuda_copy_wait(unsigned left);
 
 /* mma m16n8k16, from the layout of its fragments: kernels/mma.cuh */
 void mma_bf16(float c[4], const unsigned a[4], const unsigned b[2]);

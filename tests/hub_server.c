@@ -32,8 +32,9 @@ static json_t *tree_entry(const struct hub_file *file)
     json_t *entry = json_pack("{ss ss sI}", "type", "file", "path", file->path, "size", size);
     if (file->large) {
         json_object_set_new(entry, "oid", json_string("00112233445566778899aabbccddeeff00112233"));
-        json_object_set_new(entry, "lfs", json_pack("{ss sI sI}", "oid", hash, "size", size,
-                                                    "pointerSize", (json_int_t)134));
+        json_object_set_new(
+            entry, "lfs",
+            json_pack("{ss sI sI}", "oid", hash, "size", size, "pointerSize", (json_int_t)134));
     } else {
         json_object_set_new(entry, "oid", json_string(hash));
     }
@@ -75,8 +76,9 @@ static void answer_info(struct hub *hub, struct http_reply *reply)
     for (size_t i = 0; i < hub->n; i++) {
         json_array_append_new(siblings, json_pack("{ss}", "rfilename", hub->file[i].path));
     }
-    put_json(reply, "", json_pack("{ss ss ss so}", "id", hub->id, "modelId", hub->id, "sha",
-                                  HUB_COMMIT, "siblings", siblings));
+    put_json(reply, "",
+             json_pack("{ss ss ss so}", "id", hub->id, "modelId", hub->id, "sha", HUB_COMMIT,
+                       "siblings", siblings));
 }
 
 /* The bytes with the faults that were ordered; called under the lock. */

@@ -30,16 +30,16 @@ struct hub {
     struct hub_file file[16];
     size_t n;
     const char *kind, *id;
-    size_t page;        /* entries a page of the list; 0: all */
-    bool no_tree;       /* names without hashes only */
-    const char *list;   /* answered for the list of files instead */
-    const char *info;   /* answered for the revision instead */
-    const char *token;  /* asked for on the front */
-    const char *gate;   /* X-Error-Code of every file; NULL: none */
-    const char *moved;  /* every file of `large` is redirected there; NULL: to `back` */
+    size_t page;       /* entries a page of the list; 0: all */
+    bool no_tree;      /* names without hashes only */
+    const char *list;  /* answered for the list of files instead */
+    const char *info;  /* answered for the revision instead */
+    const char *token; /* asked for on the front */
+    const char *gate;  /* X-Error-Code of every file; NULL: none */
+    const char *moved; /* every file of `large` is redirected there; NULL: to `back` */
     pthread_mutex_t lock;
-    struct it_str log;  /* "front GET /path RANGE TOKEN\n" */
-    int ranges;         /* requests for less than a whole file */
+    struct it_str log; /* "front GET /path RANGE TOKEN\n" */
+    int ranges;        /* requests for less than a whole file */
 };
 
 /* Sets HF_ENDPOINT. kind: "model" or "dataset". */

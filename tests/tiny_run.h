@@ -15,7 +15,7 @@
 #include "core/rl/reward.h"
 #include "core/rl/run.h"
 #include "core/rl/trainer.h"
-#include "models/models.h"
+#include "models/internal.h"
 #include "tests/scratch.h"
 
 #define ck_ok(call) ck_assert_int_eq((call), IT_OK)
@@ -126,6 +126,12 @@ static inline void tiny_open(const struct it_recipe *recipe)
     ck_ok(it_device_open(backend, &device, &tiny_device));
     ck_ok(it_net_open(tiny_device, it_arch_find(type), &config, &options, &tiny_net));
     ck_ok(it_weights_init(tiny_net, &tiny_net->weights, 5));
+    const struct it_adapter_options adapters = {.r = recipe->lora_r, .alpha = recipe->lora_alpha,
+                                                .rslora = recipe->use_rslora,
+                                                .targets = &recipe->lora_target_modules,
+                                                .seed = (uint64_t)recipe->seed};
+    const struct it_model_options how = {.adapters = recipe->use_peft ? &adapters : NULL};
+    ck_ok(it_adapter_open(NULL, &how, tiny_net));
     ck_ok(it_tokenizer_open(folder, &tiny_tokenizer));
     tiny_prompts();
     tiny_graded = tiny_graded_eval = tiny_saved = 0;

@@ -4,6 +4,8 @@
  * chooses for a case is kept and reused: the same case then gives the same bits. */
 #include <cublasLt.h>
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/cuda/driver.h"
@@ -44,7 +46,6 @@ struct it_cuda_blas {
 #define X(name) __typeof__(name) *name;
     BLAS_FUNCTIONS(X)
 #undef X
-    void *library;
     cublasLtHandle_t handle;
     void *workspace;
     size_t workspace_bytes;
@@ -52,29 +53,33 @@ struct it_cuda_blas {
     size_t slots, plans;
 };
 
-static void *open_library(void)
+/* Half a gigabyte of kernels: opened once and never closed. Beside the loader's own places it is
+ * looked for where the toolkit is put. */
+static void *library;
+
+static void open_library(void)
 {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12",
-                                        "libcublasLt.so.11"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-        if (library) { return library; }
+    static const char *const folders[] = {"", "/usr/local/cuda/lib64/"};
+    for (size_t f = 0; f < sizeof folders / sizeof *folders && !library; f++) {
+        for (int version = 13; version >= 11 && !library; version--) {
+            char name[64];
+            snprintf(name, sizeof name, "%slibcublasLt.so.%d", folders[f], version);
+            library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+        }
     }
-    return NULL;
 }
 
 struct it_cuda_blas *it_cuda_blas_open(void *workspace, size_t workspace_bytes)
 {
-    void *library = open_library();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, open_library);
     if (!library) { return NULL; }
     struct it_cuda_blas *blas = it_calloc(1, sizeof *blas);
     bool whole = true;
-    blas->library = library;
 #define X(name) whole = (*(void **)&blas->name = dlsym(library, #name)) != NULL && whole;
     BLAS_FUNCTIONS(X)
 #undef X
     if (!whole || blas->cublasLtCreate(&blas->handle) != CUBLAS_STATUS_SUCCESS) {
-        dlclose(library);
         it_free(blas);
         return NULL;
     }
@@ -101,7 +106,6 @@ void it_cuda_blas_close(struct it_cuda_blas *blas)
         if (blas->slot[i]) { free_plan(blas, blas->slot[i]); }
     }
     blas->cublasLtDestroy(blas->handle);
-    dlclose(blas->library);
     it_free(blas->slot);
     it_free(blas);
 }
@@ -151,7 +155,13 @@ static struct key key_of(const struct it_args *args)
     return key;
 }
 
-static bool set_operation(struct it_cuda_blas *blas, struct plan *plan)
+static bool set_bias(struct it_cuda_blas *blas, struct plan *plan, const void *at)
+{
+    return blas->cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                                &at, sizeof at) == CUBLAS_STATUS_SUCCESS;
+}
+
+static bool set_operation(struct it_cuda_blas *blas, struct plan *plan, const void *bias)
 {
     const struct key *key = &plan->key;
     cublasOperation_t op_a = key->trans_b ? CUBLAS_OP_T : CUBLAS_OP_N; /* the first is our b */
@@ -169,6 +179,7 @@ static bool set_operation(struct it_cuda_blas *blas, struct plan *plan)
         cudaDataType_t type = data_type(key->type_bias);
         SET(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
         SET(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
+        done = done && set_bias(blas, plan, bias);
     }
 #undef SET
     return done;
@@ -206,13 +217,13 @@ static bool choose(struct it_cuda_blas *blas, struct plan *plan)
     return done;
 }
 
-static struct plan *make_plan(struct it_cuda_blas *blas, const struct key *key)
+static struct plan *make_plan(struct it_cuda_blas *blas, const struct key *key, const void *bias)
 {
     struct plan *plan = it_calloc(1, sizeof *plan);
     plan->key = *key;
     int64_t rows_a = key->trans_a ? key->k : key->m, rows_b = key->trans_b ? key->n : key->k;
     int64_t columns_a = key->trans_a ? key->m : key->k, columns_b = key->trans_b ? key->k : key->n;
-    plan->possible = set_operation(blas, plan) &&
+    plan->possible = set_operation(blas, plan, bias) &&
                      layout(blas, &plan->a, key->type_ab, columns_b, rows_b, key->row_b) &&
                      layout(blas, &plan->b, key->type_ab, columns_a, rows_a, key->row_a) &&
                      layout(blas, &plan->y, key->type_y, key->n, key->m, key->row_y) &&
@@ -261,18 +272,13 @@ enum it_status it_cuda_blas_matmul(struct it_cuda_blas *blas, CUstream stream,
     if (blas->plans * 2 >= blas->slots) { grow(blas); }
     struct plan **slot = find_slot(blas->slot, blas->slots, &key);
     if (!*slot) {
-        *slot = make_plan(blas, &key);
+        *slot = make_plan(blas, &key, it_cuda_at(bias));
         blas->plans++;
     }
     struct plan *plan = *slot;
     if (!plan->possible) { return IT_UNSUPPORTED; }
-    if (bias->dtype != IT_NONE) {
-        const void *at = it_cuda_at(bias);
-        cublasLtMatmulDescAttributes_t name = CUBLASLT_MATMUL_DESC_BIAS_POINTER;
-        if (blas->cublasLtMatmulDescSetAttribute(plan->operation, name, &at, sizeof at) !=
-            CUBLAS_STATUS_SUCCESS) {
-            return IT_UNSUPPORTED;
-        }
+    if (bias->dtype != IT_NONE && !set_bias(blas, plan, it_cuda_at(bias))) {
+        return IT_UNSUPPORTED;
     }
     float one = 1.0f, beta = key.accumulate ? 1.0f : 0.0f;
     cublasStatus_t status = blas->cublasLtMatmul(

@@ -10,7 +10,11 @@
 /* The fatbin of kernels/all.cu; written at build time. */
 extern const unsigned char it_cuda_module[];
 
-enum { WORKSPACE = 32 << 20 }; /* bytes, for cuBLASLt */
+enum {
+    WORKSPACE = 32 << 20, /* bytes, for cuBLASLt */
+    STAGED = 256 << 10,   /* bytes: larger transfers are left to the driver */
+    LAZY = 192 << 20      /* bytes that the driver takes later: the library's kernels, stacks */
+};
 
 static struct it_cuda_device *device_of(struct it_device *device)
 {
@@ -20,6 +24,13 @@ static struct it_cuda_device *device_of(struct it_device *device)
 static enum it_status check(const struct it_cuda_device *d, CUresult result, const char *doing)
 {
     return it_cuda_check(d->driver, result, d->name, doing);
+}
+
+/* The context belongs to a thread: whichever calls gets it. */
+static const struct it_cuda_driver *enter(const struct it_cuda_device *d)
+{
+    d->driver->cuCtxSetCurrent(d->context);
+    return d->driver;
 }
 
 /* ---- launching ---- */
@@ -35,15 +46,16 @@ static enum it_status launch(struct it_cuda *cuda, enum it_cuda_kernel kernel,
         void *out;
     } p = {params}; /* the driver copies it and does not write */
     void *list[] = {p.out};
-    return check(d, d->driver->cuLaunchKernel(d->function[kernel], (unsigned)grid.x,
-                                              (unsigned)grid.y, 1, grid.threads, 1, 1, 0,
-                                              d->stream, list, NULL),
+    return check(d, enter(d)->cuLaunchKernel(d->function[kernel], (unsigned)grid.x,
+                                             (unsigned)grid.y, 1, grid.threads, 1, 1, 0, d->stream,
+                                             list, NULL),
                  it_cuda_kernel_names[kernel]);
 }
 
 static enum it_status library_matmul(struct it_cuda *cuda, const struct it_args *args)
 {
     struct it_cuda_device *d = (struct it_cuda_device *)cuda;
+    enter(d);
     return it_cuda_blas_matmul(d->blas, d->stream, args);
 }
 
@@ -54,8 +66,7 @@ static enum it_status cuda_alloc(struct it_device *device, size_t bytes,
 {
     struct it_cuda_device *d = device_of(device);
     CUdeviceptr at = 0;
-    d->driver->cuCtxSetCurrent(d->context);
-    CUresult result = d->driver->cuMemAlloc(&at, bytes ? bytes : 1);
+    CUresult result = enter(d)->cuMemAlloc(&at, bytes ? bytes : 1);
     if (result == CUDA_ERROR_OUT_OF_MEMORY) { return IT_NOMEM; } /* the arena says what was asked */
     IT_TRY(check(d, result, "allocating memory"));
     buffer_out->handle = (void *)(uintptr_t)at;
@@ -65,26 +76,44 @@ static enum it_status cuda_alloc(struct it_device *device, size_t bytes,
 static void cuda_release(struct it_device *device, struct it_buffer *buffer)
 {
     struct it_cuda_device *d = device_of(device);
-    d->driver->cuCtxSetCurrent(d->context);
-    d->driver->cuMemFree((CUdeviceptr)(uintptr_t)buffer->handle);
+    enter(d)->cuMemFree((CUdeviceptr)(uintptr_t)buffer->handle);
     buffer->handle = NULL;
 }
 
 static enum it_status cuda_finish(struct it_device *device)
 {
     struct it_cuda_device *d = device_of(device);
-    return check(d, d->driver->cuStreamSynchronize(d->stream), "waiting for the device");
+    IT_TRY(check(d, enter(d)->cuStreamSynchronize(d->stream), "waiting for the device"));
+    d->staged = 0;
+    return IT_OK;
 }
 
-/* From pageable memory the driver has staged all of it when this returns. */
+/* Room in the pinned memory; only a full one is waited for. */
+static enum it_status stage(struct it_device *device, size_t bytes, char **at_out)
+{
+    struct it_cuda_device *d = device_of(device);
+    if (d->staged + bytes > IT_CUDA_STAGING) { IT_TRY(cuda_finish(device)); }
+    *at_out = d->staging + d->staged;
+    d->staged += (bytes + 63) / 64 * 64;
+    return IT_OK;
+}
+
+/* A small transfer is queued behind what runs, and nothing waits for it: the integers of a decode
+ * step cost no round trip. */
 static enum it_status cuda_upload(struct it_device *device, struct it_buffer *to, size_t offset,
                                   const void *from, size_t bytes)
 {
     struct it_cuda_device *d = device_of(device);
     CUdeviceptr at = (CUdeviceptr)(uintptr_t)to->handle + offset;
-    d->driver->cuCtxSetCurrent(d->context);
-    IT_TRY(check(d, d->driver->cuMemcpyHtoDAsync(at, from, bytes, d->stream), "uploading"));
-    return cuda_finish(device);
+    bool small = bytes <= STAGED;
+    if (small) {
+        char *staged;
+        IT_TRY(stage(device, bytes, &staged));
+        memcpy(staged, from, bytes);
+        from = staged;
+    }
+    IT_TRY(check(d, enter(d)->cuMemcpyHtoDAsync(at, from, bytes, d->stream), "uploading"));
+    return small ? IT_OK : cuda_finish(device);
 }
 
 static enum it_status cuda_download(struct it_device *device, void *to,
@@ -92,9 +121,12 @@ static enum it_status cuda_download(struct it_device *device, void *to,
 {
     struct it_cuda_device *d = device_of(device);
     CUdeviceptr at = (CUdeviceptr)(uintptr_t)from->handle + offset;
-    d->driver->cuCtxSetCurrent(d->context);
-    IT_TRY(check(d, d->driver->cuMemcpyDtoHAsync(to, at, bytes, d->stream), "downloading"));
-    return cuda_finish(device);
+    char *staged = to;
+    if (bytes <= STAGED) { IT_TRY(stage(device, bytes, &staged)); }
+    IT_TRY(check(d, enter(d)->cuMemcpyDtoHAsync(staged, at, bytes, d->stream), "downloading"));
+    IT_TRY(cuda_finish(device));
+    if (staged != to) { memcpy(to, staged, bytes); }
+    return IT_OK;
 }
 
 /* ---- captured graphs ---- */
@@ -102,7 +134,7 @@ static enum it_status cuda_download(struct it_device *device, void *to,
 static enum it_status cuda_capture_begin(struct it_device *device)
 {
     struct it_cuda_device *d = device_of(device);
-    return check(d, d->driver->cuStreamBeginCapture(d->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+    return check(d, enter(d)->cuStreamBeginCapture(d->stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
                  "beginning a capture");
 }
 
@@ -111,7 +143,7 @@ static enum it_status cuda_capture_end(struct it_device *device, void **graph_ou
     struct it_cuda_device *d = device_of(device);
     CUgraph graph = NULL;
     CUgraphExec exec = NULL;
-    CUresult result = d->driver->cuStreamEndCapture(d->stream, &graph);
+    CUresult result = enter(d)->cuStreamEndCapture(d->stream, &graph);
     if (result == CUDA_SUCCESS && graph_out) {
         result = d->driver->cuGraphInstantiateWithFlags(&exec, graph, 0);
     }
@@ -125,12 +157,12 @@ static enum it_status cuda_capture_end(struct it_device *device, void **graph_ou
 static enum it_status cuda_graph_launch(struct it_device *device, void *graph)
 {
     struct it_cuda_device *d = device_of(device);
-    return check(d, d->driver->cuGraphLaunch(graph, d->stream), "launching a graph");
+    return check(d, enter(d)->cuGraphLaunch(graph, d->stream), "launching a graph");
 }
 
 static void cuda_graph_close(struct it_device *device, void *graph)
 {
-    device_of(device)->driver->cuGraphExecDestroy(graph);
+    enter(device_of(device))->cuGraphExecDestroy(graph);
 }
 
 /* ---- the device ---- */
@@ -140,8 +172,10 @@ static void cuda_close(struct it_device *device)
     struct it_cuda_device *d = device_of(device);
     const struct it_cuda_driver *driver = d->driver;
     if (d->context) {
-        driver->cuCtxSetCurrent(d->context);
+        enter(d);
+        if (d->stream) { driver->cuStreamSynchronize(d->stream); }
         it_cuda_blas_close(d->blas);
+        if (d->staging) { driver->cuMemFreeHost(d->staging); }
         if (d->scratch) { driver->cuMemFree(d->scratch); }
         if (d->workspace) { driver->cuMemFree(d->workspace); }
         if (d->module) { driver->cuModuleUnload(d->module); }
@@ -200,6 +234,9 @@ static enum it_status open_device(struct it_cuda_device *d, bool exact)
     IT_TRY(check(d, driver->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING), "opening"));
     IT_TRY(load_kernels(d));
     IT_TRY(check(d, driver->cuMemAlloc(&d->scratch, IT_CUDA_SCRATCH), "allocating scratch"));
+    void *staging = NULL;
+    IT_TRY(check(d, driver->cuMemAllocHost(&staging, IT_CUDA_STAGING), "allocating pinned memory"));
+    d->staging = staging;
     d->cuda.launch = launch;
     d->cuda.scratch = (float *)(uintptr_t)d->scratch;
     d->cuda.scratch_bytes = IT_CUDA_SCRATCH;
@@ -222,7 +259,7 @@ static void fill_info(struct it_device *device, const char *model)
     struct it_device_info *info = &device->info;
     size_t free_bytes = 0, total = 0;
     int version = 0;
-    d->driver->cuMemGetInfo(&free_bytes, &total);
+    d->driver->cuMemGetInfo(&free_bytes, &total); /* after all that is taken above */
     d->driver->cuDriverGetVersion(&version);
     snprintf(info->description, sizeof info->description,
              "%.40s, sm_%d%d, driver for CUDA %d.%d%s", model,
@@ -230,7 +267,7 @@ static void fill_info(struct it_device *device, const char *model)
              attribute(d, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), version / 1000,
              version % 1000 / 10, d->blas ? ", cuBLASLt" : "");
     info->memory_total = (int64_t)total;
-    info->memory_free = (int64_t)free_bytes;
+    info->memory_free = (int64_t)(free_bytes > LAZY ? free_bytes - LAZY : 0);
     info->max_slab = info->max_tensor_bytes = INT64_MAX / 2;
     info->offset_align = 256;
     info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;

@@ -58,6 +58,12 @@ static inline struct it_cuda_view it_cuda_view(const struct it_tensor *t)
     return (struct it_cuda_view){it_cuda_at(t), t->rank > 1 ? t->stride[0] : 0};
 }
 
+/* May rows of bf16 be read 16 bytes at a time? */
+static inline bool it_cuda_wide(const struct it_cuda_view *v)
+{
+    return v->row % 8 == 0 && (uintptr_t)v->at % 16 == 0;
+}
+
 static inline int64_t it_cuda_blocks(int64_t count, int64_t each)
 {
     return (count + each - 1) / each;

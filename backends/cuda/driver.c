@@ -61,16 +61,23 @@ enum it_status it_cuda_check(const struct it_cuda_driver *d, CUresult result, co
         return it_fail(IT_NOMEM, "device %s: %s: out of memory; lower the batch, the number of "
                        "positions or --memory-limit, or close other programs on this GPU", device,
                        doing);
+    case CUDA_ERROR_INVALID_IMAGE:
     case CUDA_ERROR_NO_BINARY_FOR_GPU:
     case CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
+    case CUDA_ERROR_JIT_COMPILER_NOT_FOUND:
         return it_fail(IT_UNSUPPORTED, "device %s: %s: %s; this build has no kernels for this GPU "
                        "and driver: update the driver or build on this machine", device, doing,
                        words ? words : "no kernels");
     case CUDA_ERROR_ECC_UNCORRECTABLE:
     case CUDA_ERROR_LAUNCH_FAILED:
     case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
     case CUDA_ERROR_LAUNCH_TIMEOUT:
     case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_NVLINK_UNCORRECTABLE:
         return it_fail(IT_FAILED, "device %s: %s: %s; the device is lost to this program: start "
                        "again with --resume, and with IT_SYNC=1 to learn the op", device, doing,
                        words ? words : "lost");

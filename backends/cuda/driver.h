@@ -24,6 +24,8 @@
     X(cuMemGetInfo)                                                                                \
     X(cuMemAlloc)                                                                                  \
     X(cuMemFree)                                                                                   \
+    X(cuMemAllocHost)                                                                              \
+    X(cuMemFreeHost)                                                                               \
     X(cuMemcpyHtoDAsync)                                                                           \
     X(cuMemcpyDtoHAsync)                                                                           \
     X(cuStreamCreate)                                                                              \
@@ -66,6 +68,8 @@ size_t it_cuda_blas_version(const struct it_cuda_blas *blas);
 
 /* ---- the backend's own device ---- */
 
+enum { IT_CUDA_STAGING = 4 << 20 }; /* bytes */
+
 struct it_cuda_device {
     struct it_cuda cuda; /* first: device->data points here */
     const struct it_cuda_driver *driver;
@@ -76,6 +80,8 @@ struct it_cuda_device {
     CUfunction function[IT_CUDA_KERNELS];
     struct it_cuda_blas *blas;
     CUdeviceptr scratch, workspace;
+    char *staging; /* pinned: small transfers go through it; IT_CUDA_STAGING bytes */
+    size_t staged; /* of them, in use until the stream has been waited for */
     const char *name; /* of the device, for messages */
 };
 

@@ -6,9 +6,13 @@ CUDA_KERNELS = \
 	backends/cuda/kernels/attention.cuh \
 	backends/cuda/kernels/attn.cu \
 	backends/cuda/kernels/attn_mma.cu \
+	backends/cuda/kernels/attn_mma.cuh \
+	backends/cuda/kernels/attn_split.cu \
 	backends/cuda/kernels/device.cuh \
 	backends/cuda/kernels/elements.cu \
 	backends/cuda/kernels/gemm.cu \
+	backends/cuda/kernels/gemm.cuh \
+	backends/cuda/kernels/gemm_stream.cu \
 	backends/cuda/kernels/mma.cuh \
 	backends/cuda/kernels/norm.cu \
 	backends/cuda/kernels/rows.cu \
@@ -51,11 +55,13 @@ CUDA_ON_HOST = $(CUDA_OPS) \
 	tests/cuda_device.h \
 	tests/cuda_on_host.cc \
 	tests/cuda_on_host.h
-EXTRA_DIST += tests/check_cuda_kernels.c tests/cuda_device.c tests/cuda_device.h \
+EXTRA_DIST += tests/check_cuda_kernels.c tests/check_cuda_gpu.c tests/check_cuda_update.c \
+	tests/cuda_cases.h tests/cuda_device.c tests/cuda_device.h \
 	tests/cuda_on_host.cc tests/cuda_on_host.h $(CUDA_OPS)
 if HAVE_CXX
 check_PROGRAMS += tests/check_cuda_kernels
-tests_check_cuda_kernels_SOURCES = tests/check_cuda_kernels.c tests/parity.c tests/parity.h \
+tests_check_cuda_kernels_SOURCES = tests/check_cuda_kernels.c tests/cuda_cases.h tests/box.h \
+	tests/parity.c tests/parity.h \
 	$(CUDA_ON_HOST)
 tests_check_cuda_kernels_CPPFLAGS = $(AM_CPPFLAGS)
 tests_check_cuda_kernels_CXXFLAGS = -O2 -std=c++17 -Wno-unknown-pragmas
@@ -65,4 +71,11 @@ tests_check_cuda_laws_SOURCES = tests/check_1_laws.c tests/box.h $(CUDA_ON_HOST)
 tests_check_cuda_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_CUDA_ON_HOST
 tests_check_cuda_laws_CXXFLAGS = $(tests_check_cuda_kernels_CXXFLAGS)
 tests_check_cuda_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_cuda_update
+tests_check_cuda_update_SOURCES = tests/check_cuda_update.c tests/box.h $(CUDA_ON_HOST)
+tests_check_cuda_update_CPPFLAGS = $(AM_CPPFLAGS)
+tests_check_cuda_update_CXXFLAGS = $(tests_check_cuda_kernels_CXXFLAGS)
+tests_check_cuda_update_LDADD = $(TEST_LIBS)
 endif
+
+include $(srcdir)/backends/cuda/gpu.mk

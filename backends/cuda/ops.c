@@ -24,7 +24,9 @@ static int64_t at_most(int64_t value, int64_t most)
 
 static struct it_cuda_grid elements_grid(int64_t rows, int64_t columns)
 {
-    return (struct it_cuda_grid){it_cuda_blocks(columns, THREADS), at_most(rows, GRID_Y), THREADS};
+    enum { EACH = 8 }; /* columns a thread */
+    return (struct it_cuda_grid){it_cuda_blocks(columns, EACH * THREADS), at_most(rows, GRID_Y),
+                                 THREADS};
 }
 
 static enum it_status fill(struct it_device *device, const struct it_args *args)
@@ -264,7 +266,7 @@ static enum it_status token_stats_bwd(struct it_device *device, const struct it_
     const struct it_tensor *dlogits = &args->t[0], *logits = &args->t[1];
     int64_t v = logits->shape[1];
     enum it_cuda_kernel kernel;
-    if (logits->dtype != IT_F32 || logits->shape[0] > GRID_Y ||
+    if (logits->dtype != IT_F32 ||
         !it_cuda_pick(dlogits->dtype, IT_CUDA_token_stats_bwd_f32, &kernel)) {
         return IT_UNSUPPORTED;
     }
@@ -273,7 +275,8 @@ static enum it_status token_stats_bwd(struct it_device *device, const struct it_
                               .targets = it_cuda_at(&args->t[2]), .temps = it_cuda_at(&args->t[5]),
                               .rows = logits->shape[0], .columns = v,
                               .some = args->i[0] ? args->i[0] : v};
-    struct it_cuda_grid grid = {at_most(it_cuda_blocks(v, 4 * THREADS), 1024), p.rows, THREADS};
+    struct it_cuda_grid grid = {at_most(it_cuda_blocks(v, 4 * THREADS), 1024),
+                                at_most(p.rows, GRID_Y), THREADS};
     return LAUNCH(device, kernel, grid, p);
 }
 

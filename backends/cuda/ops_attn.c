@@ -31,7 +31,7 @@ static enum it_status launch(struct it_device *device, enum it_cuda_kernel kerne
 
 /* ---- tensor cores ---- */
 
-enum { MMA_ROWS = 64, MMA_THREADS = 128 };
+enum { MMA_ROWS = 64, MMA_THREADS = 128, MMA_HEADS = 16 };
 
 /* The kernel for this width of a head, of two that follow each other in kernels.def. */
 static bool pick_mma(const struct it_cuda *cuda, const struct it_cuda_attn *p,
@@ -69,6 +69,32 @@ enum it_status it_cuda_attn(struct it_device *device, const struct it_args *args
     return launch(device, kernel, &p, p.rows * p.heads);
 }
 
+/* A row's keys in splits: enough blocks to fill a device, as few as the scratch holds sums of. The
+ * length that counts is the table's, which is known when the step is recorded. */
+static void set_splits(const struct it_cuda *cuda, struct it_cuda_attn *p)
+{
+    enum { SMALLEST = 64, USUAL = 256, BLOCKS = 512 };
+    int64_t most = (int64_t)p->pages * p->page, groups = p->rows * p->kv_heads;
+    int64_t room = (int64_t)(cuda->scratch_bytes / sizeof(float)) /
+                   (p->rows * p->heads * (p->width + 2) + 1);
+    int64_t split = groups * it_cuda_blocks(most, USUAL) < BLOCKS ? SMALLEST : USUAL;
+    while (split < most && it_cuda_blocks(most, split) > room) { split *= 2; }
+    p->split = (int)split;
+    p->splits = (int)it_cuda_blocks(most, split);
+}
+
+static enum it_status decode_split(struct it_cuda *cuda, struct it_cuda_attn *p,
+                                   enum it_cuda_kernel kernel)
+{
+    set_splits(cuda, p);
+    p->delta = cuda->scratch;
+    struct it_cuda_grid grid = {p->rows * p->kv_heads * p->splits, 1, MMA_THREADS};
+    IT_TRY(cuda->launch(cuda, kernel, grid, p, sizeof *p));
+    if (p->splits == 1) { return IT_OK; }
+    grid = (struct it_cuda_grid){p->rows * p->heads, 1, (unsigned)p->width};
+    return cuda->launch(cuda, IT_CUDA_attn_join, grid, p, sizeof *p);
+}
+
 enum it_status it_cuda_attn_decode(struct it_device *device, const struct it_args *args)
 {
     const struct it_tensor *q = &args->t[1], *table = &args->t[4];
@@ -83,6 +109,13 @@ enum it_status it_cuda_attn_decode(struct it_device *device, const struct it_arg
     p.pages = (int)table->shape[1];
     p.length = it_cuda_at(&args->t[5]);
     p.page = (int)args->i[2];
+    enum it_cuda_kernel mma;
+    int64_t most = (int64_t)p.pages * p.page;
+    if (pick_mma(it_cuda_of(device), &p, q->dtype, IT_CUDA_attn_split_64, &mma) &&
+        p.heads / p.kv_heads <= MMA_HEADS && it_cuda_wide(&p.k) && it_cuda_wide(&p.v) &&
+        most > 0 && most < 1 << 30) {
+        return decode_split(it_cuda_of(device), &p, mma);
+    }
     return launch(device, kernel, &p, p.rows * p.heads);
 }
 

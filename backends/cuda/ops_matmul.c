@@ -27,6 +27,11 @@ static enum it_status own_matmul(struct it_cuda *cuda, const struct it_args *arg
     } else if (p.m <= FEW_ROWS) {
         grid = (struct it_cuda_grid){it_cuda_blocks(p.n, 32), 1, 128};
         kernel = half_y ? IT_CUDA_gemm_mma_few_bf16 : IT_CUDA_gemm_mma_few_f32;
+        if (!p.trans_a && p.trans_b && p.k % 8 == 0 && it_cuda_wide(&p.a) && it_cuda_wide(&p.b)) {
+            unsigned warps = p.n >= 8192 ? 4 : p.n >= 4096 ? 2 : 1; /* narrow: more blocks */
+            grid = (struct it_cuda_grid){it_cuda_blocks(p.n, 8 * warps), 1, 32 * warps};
+            kernel = half_y ? IT_CUDA_gemm_stream_bf16 : IT_CUDA_gemm_stream_f32;
+        }
     }
     return cuda->launch(cuda, kernel, grid, &p, sizeof p);
 }

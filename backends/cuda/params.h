@@ -56,9 +56,10 @@ struct it_cuda_matmul {
 struct it_cuda_attn {
     struct it_cuda_view y, q, k, v, dy, dq, dk, dv, lse, segs, table;
     const int *length;
-    float *delta; /* [rows, heads]: dy . y */
+    float *delta; /* [rows, heads]: dy . y; decoding: sums [rows, heads, splits, width + 2] */
     long long rows, key_rows;
     int heads, kv_heads, width, segments, page, pages; /* pages: of a row of the table */
+    int split, splits; /* decoding: keys that a block walks, blocks a row and key head */
     float scale;
 };
 

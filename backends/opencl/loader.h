@@ -5,6 +5,7 @@
 
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/status.h"
@@ -47,6 +48,8 @@ const struct it_opencl_loader *it_opencl_loader(char *why, size_t why_size);
 /* Devices of all platforms: GPUs and accelerators first, then CPUs, each in the platforms' order.
  * They are first counted in a child process, since some drivers abort: then this says 0 and why. */
 int it_opencl_count(char *why, size_t why_size);
+/* Is the first of them a GPU? Drivers are asked only where the system shows one: it takes long. */
+bool it_opencl_has_gpu(void);
 enum it_status it_opencl_device_at(const struct it_opencl_loader *cl, int index,
                                    cl_platform_id *platform_out, cl_device_id *device_out);
 

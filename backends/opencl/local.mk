@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # All kernels, with the formulas of kmath.h before them, are one text inside the program.
 OPENCL_SOURCE = \
+	backends/opencl/kernels/device.cl \
 	core/tensor/kmath.h \
 	backends/opencl/params.h \
-	backends/opencl/kernels/device.cl \
 	backends/opencl/kernels/elements.cl \
 	backends/opencl/kernels/rows.cl \
 	backends/opencl/kernels/norm.cl \
@@ -11,16 +11,18 @@ OPENCL_SOURCE = \
 	backends/opencl/kernels/attn.cl \
 	backends/opencl/kernels/stats.cl \
 	backends/opencl/kernels/sample.cl
-EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c
+EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c tests/check_opencl_gpu_laws.c
 
 if BACKEND_OPENCL
 libintuitor_la_SOURCES += \
 	backends/opencl/kernels.def \
+	backends/opencl/launch.h \
 	backends/opencl/loader.c \
 	backends/opencl/loader.h \
 	backends/opencl/opencl.c \
 	backends/opencl/opencl.h \
 	backends/opencl/ops.c \
+	backends/opencl/ops_matmul.c \
 	backends/opencl/params.h \
 	backends/opencl/program.c
 nodist_libintuitor_la_SOURCES += backends/opencl/source.c
@@ -39,4 +41,7 @@ check_PROGRAMS += tests/check_opencl_laws
 tests_check_opencl_laws_SOURCES = tests/check_1_laws.c tests/box.h
 tests_check_opencl_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_DEVICE='"opencl"'
 tests_check_opencl_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_opencl_gpu_laws
+tests_check_opencl_gpu_laws_SOURCES = tests/check_opencl_gpu_laws.c tests/box.h
+tests_check_opencl_gpu_laws_LDADD = $(TEST_LIBS)
 endif

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The OpenCL backend: any device with OpenCL 1.2. */
 #include "backends/opencl/opencl.h"
+#include "backends/opencl/params.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/str.h"
 
-static const char *const kernel_names[IT_OPENCL_KERNELS] = {
-#define KERNEL(name) #name,
+static const struct {
+    const char *name;
+    bool wide;
+    size_t room_each, room; /* of local memory: numbers of four bytes, an item and beside */
+} kernels[IT_OPENCL_KERNELS] = {
+#define KERNEL(name, wide, each, beside) {#name, wide, each, beside},
 #include "backends/opencl/kernels.def"
 #undef KERNEL
 };
@@ -29,8 +36,8 @@ static enum it_status find_kernel(struct it_opencl *o, enum it_opencl_type type,
     if (!o->kernel[type][kernel]) {
         cl_int error;
         o->kernel[type][kernel] =
-            o->cl->clCreateKernel(o->program[type], kernel_names[kernel], &error);
-        IT_TRY(check(o, error, kernel_names[kernel]));
+            o->cl->clCreateKernel(o->program[type], kernels[kernel].name, &error);
+        IT_TRY(check(o, error, kernels[kernel].name));
     }
     *kernel_out = o->kernel[type][kernel];
     return IT_OK;
@@ -39,6 +46,9 @@ static enum it_status find_kernel(struct it_opencl *o, enum it_opencl_type type,
 enum it_status it_opencl_run(struct it_opencl *o, const struct it_opencl_launch *l)
 {
     cl_kernel kernel;
+    size_t group = o->is_cpu ? 1 : kernels[l->kernel].wide ? o->wide : GPU_GROUP;
+    size_t room = 4 * (kernels[l->kernel].room_each * group + kernels[l->kernel].room);
+    cl_uint last = (cl_uint)l->buffers;
     if (l->groups[0] == 0 || l->groups[1] == 0) { return IT_OK; }
     IT_TRY(find_kernel(o, l->type, l->kernel, &kernel));
     cl_int error = CL_SUCCESS;
@@ -47,15 +57,18 @@ enum it_status it_opencl_run(struct it_opencl *o, const struct it_opencl_launch 
         const cl_mem *buffer = l->buffer[i] ? &l->buffer[i] : &o->scratch;
         error = o->cl->clSetKernelArg(kernel, (cl_uint)i, sizeof *buffer, buffer);
     }
-    if (error == CL_SUCCESS) {
-        error = o->cl->clSetKernelArg(kernel, (cl_uint)l->buffers, l->params_size, l->params);
+    if (error == CL_SUCCESS && room) {
+        error = o->cl->clSetKernelArg(kernel, last++, room, NULL); /* local memory */
     }
     if (error == CL_SUCCESS) {
-        size_t global[2] = {l->groups[0] * l->group, l->groups[1]}, local[2] = {l->group, 1};
+        error = o->cl->clSetKernelArg(kernel, last, l->params_size, l->params);
+    }
+    if (error == CL_SUCCESS) {
+        size_t global[2] = {l->groups[0] * group, l->groups[1]}, local[2] = {group, 1};
         error = o->cl->clEnqueueNDRangeKernel(o->queue, kernel, 2, NULL, global, local, 0, NULL,
                                               NULL);
     }
-    return check(o, error, kernel_names[l->kernel]);
+    return check(o, error, kernels[l->kernel].name);
 }
 
 /* ---- memory ---- */
@@ -64,7 +77,16 @@ static enum it_status opencl_alloc(struct it_device *device, size_t bytes,
                                    struct it_buffer *buffer_out)
 {
     struct it_opencl *o = it_opencl_of(device);
+    const struct it_device_info *info = &device->info;
     cl_int error;
+    if (bytes > (size_t)info->max_slab) {
+        char asked[16], most[16];
+        return it_fail(IT_NOMEM, "device %s: a buffer of %s, and its driver allows %s in one piece",
+                       o->name, it_format_size((int64_t)bytes, asked, sizeof asked),
+                       it_format_size(info->max_slab, most, sizeof most));
+    }
+    /* drivers on the host's memory promise more than there is, and are killed for using it */
+    if ((int64_t)bytes > info->memory_total - o->used) { return IT_NOMEM; }
     cl_mem memory = o->cl->clCreateBuffer(o->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL,
                                           &error);
     if (error == CL_MEM_OBJECT_ALLOCATION_FAILURE || error == CL_OUT_OF_HOST_MEMORY) {
@@ -72,12 +94,15 @@ static enum it_status opencl_alloc(struct it_device *device, size_t bytes,
     }
     IT_TRY(check(o, error, "allocating memory"));
     buffer_out->handle = memory;
+    o->used += (int64_t)bytes;
     return IT_OK;
 }
 
 static void opencl_release(struct it_device *device, struct it_buffer *buffer)
 {
-    it_opencl_of(device)->cl->clReleaseMemObject(buffer->handle);
+    struct it_opencl *o = it_opencl_of(device);
+    o->cl->clReleaseMemObject(buffer->handle);
+    o->used -= (int64_t)buffer->size;
     buffer->handle = NULL;
 }
 
@@ -159,12 +184,25 @@ static void fill_info(struct it_device *device)
     info->flags = IT_DEVICE_DETERMINISTIC;
 }
 
+/* Those of processors suit a device with small work groups, too. INTUITOR_OPENCL_KERNELS=gpu or
+ * cpu says otherwise: the tests run both kinds on one device. */
+static void choose_kernels(struct it_opencl *o)
+{
+    const char *asked = getenv("INTUITOR_OPENCL_KERNELS");
+    size_t most = (size_t)number(o, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+    cl_ulong lanes = number(o, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(cl_uint));
+    o->is_cpu = number(o, CL_DEVICE_TYPE, sizeof(cl_device_type)) & CL_DEVICE_TYPE_CPU;
+    if (asked && strcmp(asked, "gpu") == 0) { o->is_cpu = false; }
+    if ((asked && strcmp(asked, "cpu") == 0) || most < GPU_GROUP) { o->is_cpu = true; }
+    o->wide = o->is_cpu ? 1 : most < 256 ? GPU_GROUP : 256;
+    o->lanes = lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
+}
+
 static enum it_status open_device(struct it_opencl *o, int index)
 {
     cl_int error;
     IT_TRY(it_opencl_device_at(o->cl, index, &o->platform, &o->device));
-    o->is_cpu = number(o, CL_DEVICE_TYPE, sizeof(cl_device_type)) & CL_DEVICE_TYPE_CPU;
-    o->most_group = (size_t)number(o, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+    choose_kernels(o);
     if (!number(o, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool))) {
         return it_fail(IT_UNSUPPORTED, "device %s: its driver has no compiler", o->name);
     }
@@ -210,7 +248,8 @@ const struct it_backend it_backend_opencl = {
     .abi = IT_BACKEND_ABI,
     .name = "opencl",
     .summary = "any GPU or processor with an OpenCL 1.2 driver",
-    .priority = -1,
+    .priority = 50,
     .probe = opencl_probe,
     .open = opencl_open,
+    .suits_auto = it_opencl_has_gpu,
 };

@@ -10,13 +10,15 @@
 enum it_opencl_type { IT_OPENCL_F32, IT_OPENCL_BF16, IT_OPENCL_TYPES };
 
 enum it_opencl_kernel {
-#define KERNEL(name) IT_OPENCL_##name,
+#define KERNEL(name, wide, each, beside) IT_OPENCL_##name,
 #include "backends/opencl/kernels.def"
 #undef KERNEL
     IT_OPENCL_KERNELS
 };
 
-enum { IT_OPENCL_MOST_BUFFERS = 10, IT_OPENCL_SCRATCH = 16 << 20 };
+/* Scratch holds the panels of a product, partial sums of columns, and a number a row and head of
+ * attention's backward: 64 MiB are a pass of a million tokens at 16 heads. */
+enum { IT_OPENCL_MOST_BUFFERS = 10, IT_OPENCL_SCRATCH = 64 << 20 };
 
 struct it_opencl {
     const struct it_opencl_loader *cl;
@@ -26,9 +28,11 @@ struct it_opencl {
     cl_command_queue queue;
     cl_program program[IT_OPENCL_TYPES];
     cl_kernel kernel[IT_OPENCL_TYPES][IT_OPENCL_KERNELS];
-    cl_mem scratch; /* for partial sums, used within one op */
-    bool is_cpu;    /* registers and vectors rather than local memory */
-    size_t most_group; /* work items in a work group */
+    cl_mem scratch; /* used within one op */
+    bool is_cpu;    /* kernels of processors: one item a group, vectors */
+    size_t wide;    /* items in a wide group: 256 or 64, 1 on a processor */
+    int lanes;      /* on a processor: floats in a vector register, 4, 8 or 16 */
+    int64_t used;   /* bytes in buffers */
     const char *name;
 };
 
@@ -40,7 +44,7 @@ struct it_opencl_launch {
     int buffers;
     const void *params;
     size_t params_size;
-    size_t groups[2], group; /* work groups along x and y; work items in one, along x */
+    size_t groups[2]; /* work groups along x and y */
 };
 enum it_status it_opencl_run(struct it_opencl *opencl, const struct it_opencl_launch *launch);
 

@@ -1,60 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* Every op: which kernel, which buffers, how many groups. */
-#include <string.h>
+#include "backends/opencl/launch.h"
 
-#include "backends/opencl/opencl.h"
-#include "backends/opencl/params.h"
+enum { MOST_GROUPS = 65535, MOST_CPU_GROUPS = 256, CHUNK_ROWS = 256 };
 
-enum { GROUP = 64, MOST_GROUPS = 65535, CHUNK_ROWS = 256, TILE = 32, MOST_WIDTH = 256 };
-
-static int64_t blocks(int64_t count, int64_t each)
-{
-    return (count + each - 1) / each;
-}
+/* ---- element by element ---- */
 
 static size_t at_most(int64_t value, int64_t most)
 {
     return (size_t)(value < most ? value : most);
 }
 
-static struct place place_of(const struct it_tensor *t)
+/* Work groups for so many columns or rows; with more than these each walks on by their number. */
+static size_t by_columns(struct it_device *device, int64_t columns)
 {
-    if (t->dtype == IT_NONE) { return (struct place){0}; }
-    return (struct place){(int64_t)(t->offset / it_dtype_size(t->dtype)),
-                          t->rank > 1 ? t->stride[0] : 0};
+    return at_most(it_opencl_column_groups(device, columns), MOST_GROUPS);
 }
 
-static cl_mem memory(const struct it_tensor *t)
+static size_t by_rows(struct it_device *device, int64_t rows)
 {
-    return t->dtype == IT_NONE ? NULL : t->buffer->handle;
-}
-
-/* The program for a type; false for types without one. */
-static bool pick(enum it_dtype dtype, enum it_opencl_type *type_out)
-{
-    *type_out = dtype == IT_BF16 ? IT_OPENCL_BF16 : IT_OPENCL_F32;
-    return dtype == IT_F32 || dtype == IT_BF16;
-}
-
-/* launch(device, type, kernel, groups along x and y, params, buffers ...) */
-#define LAUNCH(device, the_type, the_kernel, x, y, the_params, ...)                                \
-    it_opencl_run(it_opencl_of(device),                                                            \
-                  &(struct it_opencl_launch){                                                      \
-                      .type = the_type, .kernel = IT_OPENCL_##the_kernel, .buffer = {__VA_ARGS__}, \
-                      .buffers = (int)(sizeof((cl_mem[]){__VA_ARGS__}) / sizeof(cl_mem)),          \
-                      .params = &(the_params), .params_size = sizeof(the_params),                  \
-                      .groups = {x, y}, .group = GROUP})
-
-/* ---- element by element ---- */
-
-static size_t columns_groups(int64_t columns)
-{
-    return at_most(blocks(columns, GROUP), MOST_GROUPS);
-}
-
-static size_t rows_groups(int64_t rows)
-{
-    return at_most(rows, MOST_GROUPS);
+    return at_most(rows, it_opencl_of(device)->is_cpu ? MOST_CPU_GROUPS : MOST_GROUPS);
 }
 
 static enum it_status fill(struct it_device *device, const struct it_args *args)
@@ -64,7 +29,8 @@ static enum it_status fill(struct it_device *device, const struct it_args *args)
     if (!pick(y->dtype, &type)) { return IT_UNSUPPORTED; }
     struct elements p = {.y = place_of(y), .rows = y->shape[0], .columns = y->shape[1],
                          .alpha = (float)args->f[0]};
-    return LAUNCH(device, type, fill, columns_groups(p.columns), rows_groups(p.rows), p, memory(y));
+    return LAUNCH(device, type, fill, by_columns(device, p.columns), by_rows(device, p.rows), p,
+                  memory(y));
 }
 
 static enum it_status copy(struct it_device *device, const struct it_args *args)
@@ -74,7 +40,7 @@ static enum it_status copy(struct it_device *device, const struct it_args *args)
     if (!pick(y->dtype, &type) || !pick(x->dtype, &from)) { return IT_UNSUPPORTED; }
     struct elements p = {.y = place_of(y), .a = place_of(x), .rows = y->shape[0],
                          .columns = y->shape[1]};
-    size_t across = columns_groups(p.columns), down = rows_groups(p.rows);
+    size_t across = by_columns(device, p.columns), down = by_rows(device, p.rows);
     if (from == IT_OPENCL_F32) {
         return LAUNCH(device, type, copy_from_f32, across, down, p, memory(y), memory(x));
     }
@@ -89,7 +55,8 @@ static enum it_status scale_add(struct it_device *device, const struct it_args *
     struct elements p = {.y = place_of(y), .a = place_of(a), .b = place_of(b),
                          .rows = y->shape[0], .columns = y->shape[1],
                          .alpha = (float)args->f[0], .beta = (float)args->f[1]};
-    return LAUNCH(device, type, scale_add, columns_groups(p.columns), rows_groups(p.rows), p,
+    return LAUNCH(device, type, scale_add, by_columns(device, p.columns),
+                  by_rows(device, p.rows), p,
                   memory(y), memory(a), memory(b));
 }
 
@@ -100,7 +67,7 @@ static enum it_status swiglu(struct it_device *device, const struct it_args *arg
     if (!pick(h->dtype, &type)) { return IT_UNSUPPORTED; }
     struct gated p = {.y = place_of(h), .gu = place_of(gu), .rows = h->shape[0],
                       .columns = h->shape[1]};
-    return LAUNCH(device, type, swiglu, columns_groups(p.columns), rows_groups(p.rows), p,
+    return LAUNCH(device, type, swiglu, by_columns(device, p.columns), by_rows(device, p.rows), p,
                   memory(h), memory(gu));
 }
 
@@ -111,7 +78,8 @@ static enum it_status swiglu_bwd(struct it_device *device, const struct it_args 
     if (!pick(dh->dtype, &type)) { return IT_UNSUPPORTED; }
     struct gated p = {.y = place_of(dgu), .dh = place_of(dh), .gu = place_of(gu),
                       .rows = dh->shape[0], .columns = dh->shape[1]};
-    return LAUNCH(device, type, swiglu_bwd, columns_groups(p.columns), rows_groups(p.rows), p,
+    return LAUNCH(device, type, swiglu_bwd, by_columns(device, p.columns),
+                  by_rows(device, p.rows), p,
                   memory(dgu), memory(dh), memory(gu));
 }
 
@@ -124,7 +92,7 @@ static enum it_status adamw(struct it_device *device, const struct it_args *args
     struct adam p = {.w = place_of(w), .m = place_of(m), .v = place_of(v), .lo = place_of(lo),
                      .grad = place_of(grad), .scalars = place_of(scalars), .count = w->shape[0],
                      .split = lo->dtype != IT_NONE};
-    return LAUNCH(device, type, adamw, columns_groups(p.count), 1, p, memory(w), memory(m),
+    return LAUNCH(device, type, adamw, by_columns(device, p.count), 1, p, memory(w), memory(m),
                   memory(v), memory(lo), memory(grad), memory(scalars));
 }
 
@@ -137,7 +105,7 @@ static enum it_status gather_rows(struct it_device *device, const struct it_args
     if (!pick(y->dtype, &type)) { return IT_UNSUPPORTED; }
     struct move p = {.y = place_of(y), .x = place_of(w), .ids = place_of(ids),
                      .rows = y->shape[0], .columns = y->shape[1], .limit = w->shape[0]};
-    return LAUNCH(device, type, gather_rows, rows_groups(p.rows), 1, p, memory(y), memory(w),
+    return LAUNCH(device, type, gather_rows, by_rows(device, p.rows), 1, p, memory(y), memory(w),
                   memory(ids));
 }
 
@@ -148,7 +116,7 @@ static enum it_status scatter_add_rows(struct it_device *device, const struct it
     if (!pick(dy->dtype, &type) || dw->dtype != IT_F32) { return IT_UNSUPPORTED; }
     struct move p = {.y = place_of(dw), .x = place_of(dy), .ids = place_of(ids),
                      .rows = dy->shape[0], .columns = dy->shape[1], .limit = dw->shape[0]};
-    return LAUNCH(device, type, scatter_add_rows, columns_groups(p.columns), 1, p, memory(dw),
+    return LAUNCH(device, type, scatter_add_rows, by_columns(device, p.columns), 1, p, memory(dw),
                   memory(dy), memory(ids));
 }
 
@@ -161,7 +129,7 @@ static enum it_status kv_write(struct it_device *device, const struct it_args *a
     struct move p = {.y = place_of(kc), .y2 = place_of(vc), .x = place_of(k), .x2 = place_of(v),
                      .ids = place_of(rows), .rows = k->shape[0], .columns = k->shape[1],
                      .limit = kc->shape[0]};
-    return LAUNCH(device, type, kv_write, rows_groups(p.rows), 1, p, memory(kc), memory(vc),
+    return LAUNCH(device, type, kv_write, by_rows(device, p.rows), 1, p, memory(kc), memory(vc),
                   memory(k), memory(v), memory(rows));
 }
 
@@ -173,7 +141,7 @@ static enum it_status rope(struct it_device *device, const struct it_args *args)
     struct turn p = {.x = place_of(x), .table = place_of(table), .positions = place_of(positions),
                      .rows = x->shape[0], .columns = x->shape[1], .width = table->shape[1],
                      .table_rows = table->shape[0], .sign = (float)args->i[0]};
-    return LAUNCH(device, type, rope, rows_groups(p.rows), 1, p, memory(x), memory(table),
+    return LAUNCH(device, type, rope, by_rows(device, p.rows), 1, p, memory(x), memory(table),
                   memory(positions));
 }
 
@@ -185,7 +153,7 @@ static enum it_status rmsnorm(struct it_device *device, const struct it_args *ar
     if (!pick(y->dtype, &type)) { return IT_UNSUPPORTED; }
     struct norm p = {.y = place_of(y), .x = place_of(x), .w = place_of(w), .rstd = place_of(rstd),
                      .rows = x->shape[0], .columns = x->shape[1], .eps = (float)args->f[0]};
-    return LAUNCH(device, type, rmsnorm, rows_groups(p.rows), 1, p, memory(y), memory(rstd),
+    return LAUNCH(device, type, rmsnorm, by_rows(device, p.rows), 1, p, memory(y), memory(rstd),
                   memory(x), memory(w));
 }
 
@@ -211,7 +179,7 @@ static enum it_status add_partials(struct it_device *device, const struct it_ten
                                    int64_t chunks, int64_t columns)
 {
     struct sums p = {.y = place_of(y), .rows = chunks, .columns = columns};
-    return LAUNCH(device, IT_OPENCL_F32, add_partials, (size_t)blocks(columns, GROUP), 1, p,
+    return LAUNCH(device, IT_OPENCL_F32, add_partials, by_columns(device, columns), 1, p,
                   memory(y), it_opencl_of(device)->scratch);
 }
 
@@ -227,9 +195,10 @@ static enum it_status rmsnorm_bwd(struct it_device *device, const struct it_args
                      .rstd = place_of(rstd), .rows = rows, .columns = columns, .chunk = chunk,
                      .partial = exact ? place_of(dw).at : 0, .onto = exact};
     int64_t chunks = blocks(rows, chunk);
-    IT_TRY(LAUNCH(device, type, rmsnorm_dx, rows_groups(rows), 1, p, memory(dx), memory(dy),
+    IT_TRY(LAUNCH(device, type, rmsnorm_dx, by_rows(device, rows), 1, p, memory(dx), memory(dy),
                   memory(x), memory(w), memory(rstd)));
-    IT_TRY(LAUNCH(device, type, rmsnorm_dw, (size_t)blocks(columns, GROUP), (size_t)chunks, p,
+    IT_TRY(LAUNCH(device, type, rmsnorm_dw, (size_t)it_opencl_column_groups(device, columns),
+                  (size_t)chunks, p,
                   exact ? memory(dw) : it_opencl_of(device)->scratch, memory(dy), memory(x),
                   memory(rstd)));
     return exact ? IT_OK : add_partials(device, dw, chunks, columns);
@@ -247,7 +216,8 @@ static enum it_status sum_rows(struct it_device *device, const struct it_args *a
     struct sums p = {.x = place_of(x), .rows = rows, .columns = columns, .chunk = chunk,
                      .partial = exact ? place_of(y).at : 0, .onto = exact};
     int64_t chunks = blocks(rows, chunk);
-    IT_TRY(LAUNCH(device, type, sum_rows, (size_t)blocks(columns, GROUP), (size_t)chunks, p,
+    IT_TRY(LAUNCH(device, type, sum_rows, (size_t)it_opencl_column_groups(device, columns),
+                  (size_t)chunks, p,
                   exact ? memory(y) : it_opencl_of(device)->scratch, memory(x)));
     return exact ? IT_OK : add_partials(device, y, chunks, columns);
 }
@@ -263,32 +233,6 @@ static enum it_status sumsq(struct it_device *device, const struct it_args *args
     IT_TRY(LAUNCH(device, IT_OPENCL_F32, sumsq, (size_t)chunks, 1, p,
                   it_opencl_of(device)->scratch, memory(x)));
     return add_partials(device, y, chunks, 1);
-}
-
-/* ---- products ---- */
-
-static enum it_status matmul(struct it_device *device, const struct it_args *args)
-{
-    const struct it_tensor *y = &args->t[0], *a = &args->t[1], *b = &args->t[2],
-                           *bias = &args->t[3];
-    enum it_opencl_type type;
-    bool biased = bias->dtype != IT_NONE;
-    if (!pick(a->dtype, &type) || b->dtype != a->dtype || (biased && bias->dtype != a->dtype) ||
-        (y->dtype != IT_F32 && y->dtype != a->dtype)) {
-        return IT_UNSUPPORTED;
-    }
-    struct product p = {.y = place_of(y), .a = place_of(a), .b = place_of(b),
-                        .bias = place_of(bias), .m = y->shape[0], .n = y->shape[1],
-                        .k = a->shape[args->i[0] ? 0 : 1], .trans_a = (int)args->i[0],
-                        .trans_b = (int)args->i[1], .accumulate = args->f[0] != 0.0,
-                        .biased = biased};
-    size_t across = (size_t)blocks(p.n, TILE), down = (size_t)blocks(p.m, TILE);
-    if (y->dtype == a->dtype) {
-        return LAUNCH(device, type, matmul, across, down, p, memory(y), memory(a), memory(b),
-                      memory(bias));
-    }
-    return LAUNCH(device, type, matmul_to_f32, across, down, p, memory(y), memory(a), memory(b),
-                  memory(bias));
 }
 
 /* ---- attention ---- */
@@ -353,7 +297,8 @@ static enum it_status attn_bwd(struct it_device *device, const struct it_args *a
     p.lse = place_of(lse);
     p.segs = place_of(segs);
     p.segments = (int)segs->shape[0];
-    IT_TRY(LAUNCH(device, type, attn_delta, (size_t)blocks(p.rows * p.heads, GROUP), 1, p, delta,
+    IT_TRY(LAUNCH(device, type, attn_delta, (size_t)it_opencl_item_groups(device, p.rows * p.heads),
+                  1, p, delta,
                   memory(dy), memory(y)));
     IT_TRY(LAUNCH(device, type, attn_dq, (size_t)p.rows, (size_t)p.heads, p, memory(dq),
                   memory(dy), memory(q), memory(k), memory(v), memory(lse), memory(segs), delta));
@@ -390,8 +335,8 @@ static enum it_status token_stats_bwd(struct it_device *device, const struct it_
                            .coefs = place_of(coefs), .dlogits = place_of(dlogits),
                            .rows = logits->shape[0], .columns = v,
                            .some = args->i[0] ? args->i[0] : v};
-    return LAUNCH(device, type, token_stats_bwd, at_most(blocks(v, 4 * GROUP), MOST_GROUPS),
-                  (size_t)p.rows, p, memory(dlogits), memory(logits), memory(targets),
+    return LAUNCH(device, type, token_stats_bwd, by_columns(device, v),
+                  by_rows(device, p.rows), p, memory(dlogits), memory(logits), memory(targets),
                   memory(stats), memory(coefs), memory(temps));
 }
 
@@ -420,7 +365,7 @@ void it_opencl_fill_table(struct it_device *device)
         {IT_OP_SCATTER_ADD_ROWS, scatter_add_rows},
         {IT_OP_RMSNORM, rmsnorm},
         {IT_OP_RMSNORM_BWD, rmsnorm_bwd},
-        {IT_OP_MATMUL, matmul},
+        {IT_OP_MATMUL, it_opencl_matmul},
         {IT_OP_ROPE, rope},
         {IT_OP_ATTN, attn},
         {IT_OP_ATTN_BWD, attn_bwd},

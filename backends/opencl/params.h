@@ -12,6 +12,19 @@ typedef long it_long;
 typedef int64_t it_long;
 #endif
 
+enum {
+    GPU_GROUP = 64,    /* items in a group on a GPU, but for the wide groups: 256, or 64 */
+    CPU_COLUMNS = 256, /* neighbouring columns of the one item of a group on a processor */
+    CPU_BLOCK = 1024,  /* of a long sum on a processor */
+    MOST_WIDTH = 256,  /* of a head */
+    KEYS = 64,         /* a block of keys in attention */
+    MOST_TILE = 64,    /* of a product, on a GPU */
+    TILE_K = 16,
+    PACK_K = 128,      /* of a product, on a processor: k of a piece of packing */
+    PACK_BLOCK = 128   /* rows of an item; a multiple of CPU_ROWS */
+};
+#define CPU_ROWS(lanes) ((lanes) == 16 ? 8 : 4) /* what fits its registers, with 2 vectors across */
+
 struct place {
     it_long at, row;
 };
@@ -46,10 +59,16 @@ struct gated { /* swiglu: y dh gu */
     it_long rows, columns;
 };
 
-struct product { /* y a b bias */
+struct product { /* y a b bias; packed: a and b say where in the panels */
     struct place y, a, b, bias;
     it_long m, n, k;
     int trans_a, trans_b, accumulate, biased;
+};
+
+struct packing { /* panels m: `count` rows, or columns where `across`, in panels of `width` */
+    struct place m;
+    it_long count, k, to; /* to: where the panels begin */
+    int across, width;
 };
 
 struct attention { /* buffers: see the kernels */

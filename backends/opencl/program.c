@@ -13,11 +13,18 @@
 /* All kernels in one text; written at build time. */
 extern const unsigned char it_opencl_source[];
 
-/* 1.2 of the language; products and sums are not contracted, as in the rest of this program. */
-static const char *const options[IT_OPENCL_TYPES] = {
-    "-cl-std=CL1.2 -DIT_F32",
-    "-cl-std=CL1.2 -DIT_BF16",
-};
+enum { OPTIONS_SIZE = 96 };
+
+static void options_of(const struct it_opencl *o, enum it_opencl_type type,
+                       char options[OPTIONS_SIZE])
+{
+    const char *name = type == IT_OPENCL_BF16 ? "-DIT_BF16" : "-DIT_F32";
+    if (o->is_cpu) {
+        snprintf(options, OPTIONS_SIZE, "-cl-std=CL1.2 %s -DIT_CPU -DIT_LANES=%d", name, o->lanes);
+    } else {
+        snprintf(options, OPTIONS_SIZE, "-cl-std=CL1.2 %s -DIT_WIDE=%zu", name, o->wide);
+    }
+}
 
 static void add_info(struct it_sha256 *sha, const struct it_opencl *o, cl_device_info what)
 {
@@ -26,17 +33,27 @@ static void add_info(struct it_sha256 *sha, const struct it_opencl *o, cl_device
     it_sha256_add(sha, text, strlen(text) + 1);
 }
 
+/* PoCL has a cache of its own, by work group size; asked for a binary, it compiles every kernel
+ * once more, for any size, which takes as long again and is not what runs then. */
+static bool caches_itself(const struct it_opencl *o)
+{
+    char name[64] = "";
+    o->cl->clGetPlatformInfo(o->platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
+    return strcmp(name, "Portable Computing Language") == 0;
+}
+
 /* NULL: nowhere to keep it. The caller frees. */
 static char *cache_path(const struct it_opencl *o, enum it_opencl_type type)
 {
     struct it_sha256 sha;
     uint8_t digest[IT_SHA256_BYTES];
-    char name[IT_SHA256_TEXT + 4];
+    char name[IT_SHA256_TEXT + 4], options[OPTIONS_SIZE];
     char *folder = it_cache_folder("opencl");
     if (!folder) { return NULL; }
     it_sha256_begin(&sha);
     it_sha256_add(&sha, it_opencl_source, strlen((const char *)it_opencl_source));
-    it_sha256_add(&sha, options[type], strlen(options[type]) + 1);
+    options_of(o, type, options);
+    it_sha256_add(&sha, options, strlen(options) + 1);
     add_info(&sha, o, CL_DEVICE_NAME);
     add_info(&sha, o, CL_DEVICE_VERSION);
     add_info(&sha, o, CL_DRIVER_VERSION);
@@ -51,6 +68,7 @@ static char *cache_path(const struct it_opencl *o, enum it_opencl_type type)
 /* NULL where there is nothing, or nothing that this driver takes. */
 static cl_program load(const struct it_opencl *o, enum it_opencl_type type, const char *path)
 {
+    char options[OPTIONS_SIZE];
     struct it_str bytes = {0};
     cl_program program = NULL;
     cl_int state = CL_SUCCESS, error = CL_SUCCESS;
@@ -58,8 +76,9 @@ static cl_program load(const struct it_opencl *o, enum it_opencl_type type, cons
     const unsigned char *binary = (const unsigned char *)it_str_c(&bytes);
     program = o->cl->clCreateProgramWithBinary(o->context, 1, &o->device, &bytes.len, &binary,
                                                &state, &error);
+    options_of(o, type, options);
     if (program && (state != CL_SUCCESS || error != CL_SUCCESS ||
-                    o->cl->clBuildProgram(program, 1, &o->device, options[type], NULL, NULL) !=
+                    o->cl->clBuildProgram(program, 1, &o->device, options, NULL, NULL) !=
                         CL_SUCCESS)) {
         o->cl->clReleaseProgram(program);
         program = NULL;
@@ -90,10 +109,12 @@ static enum it_status compile(const struct it_opencl *o, enum it_opencl_type typ
                               cl_program *program_out)
 {
     const char *source = (const char *)it_opencl_source;
+    char options[OPTIONS_SIZE];
     cl_int error;
     cl_program program = o->cl->clCreateProgramWithSource(o->context, 1, &source, NULL, &error);
     IT_TRY(it_opencl_check(error, o->name, "reading the kernels"));
-    error = o->cl->clBuildProgram(program, 1, &o->device, options[type], NULL, NULL);
+    options_of(o, type, options);
+    error = o->cl->clBuildProgram(program, 1, &o->device, options, NULL, NULL);
     if (error != CL_SUCCESS) {
         char log[2048] = "";
         o->cl->clGetProgramBuildInfo(program, o->device, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log,
@@ -110,10 +131,10 @@ enum it_status it_opencl_build(struct it_opencl *o, enum it_opencl_type type,
                                cl_program *program_out)
 {
     enum it_status status = IT_OK;
-    char *path = cache_path(o, type);
+    char *path = caches_itself(o) ? NULL : cache_path(o, type);
     cl_program program = path ? load(o, type, path) : NULL;
     if (!program) {
-        it_info("device %s: compiling the kernels (kept for the next time)", o->name);
+        if (path) { it_info("device %s: compiling the kernels (kept for next time)", o->name); }
         status = compile(o, type, &program);
         if (status == IT_OK && path) { keep(o, program, path); }
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a kernel is given: one struct of push constants, at most 128 bytes (all that Vulkan promises),
- * the same bytes for the C that launches and the GLSL that runs. Memory is named by its address on
- * the device (buffer device addresses), so that there are no descriptors and no limit on a range:
- * `y` is where the view begins, `y_row` counts elements from one of its rows to the next. Addresses
- * come first: they are aligned to 8 bytes. Elements of a view are counted in an int. */
+/* What a kernel is given: one struct of push constants, at most 128 bytes (all that Vulkan
+ * promises), the same bytes for the C that launches and the GLSL that runs. Memory is named by its
+ * address on the device (buffer device addresses), so that there are no descriptors and no limit on
+ * a range: `y` is where the view begins, `y_row` counts elements from one of its rows to the next.
+ * Addresses come first: they are aligned to 8 bytes. Elements of a view are counted in an int. */
 #ifndef IT_VULKAN_PARAMS_H
 #define IT_VULKAN_PARAMS_H
 
@@ -70,7 +70,7 @@ PARAMS(attention) { /* attn, attn_delta, attn_dq */
 };
 
 PARAMS(paged) { /* attn_decode */
-    address y, q, k, v, table, length;
+    address y, q, k, v, table, lengths;
     int y_row, q_row, k_row, v_row, table_row;
     int rows, key_rows, heads, kv_heads, width, page, pages;
     float scale;

@@ -20,7 +20,7 @@ enum it_vulkan_kernel {
     IT_VULKAN_KERNELS
 };
 
-/* 32-bit words in the machine's order; size in bytes, 0 where there is no such kernel. */
+/* little-endian words; size in bytes, 0 where there is no such kernel. */
 struct it_vulkan_spirv {
     const unsigned char *code;
     size_t size;

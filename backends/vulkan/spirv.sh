@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# spirv.sh SOURCE_FOLDER COMPILER TEMPORARY_FOLDER: every kernel of kernels.def for every storage type
-# as SPIR-V in a C table, on standard output. COMPILER is glslc or glslangValidator.
+# spirv.sh SOURCE_FOLDER COMPILER TEMPORARY_FOLDER: every kernel of kernels.def for every storage
+# type as SPIR-V in a C table, on standard output. COMPILER is glslc or glslangValidator.
 set -eu
 top=$1 compiler=$2 temporary=$3
 mkdir -p "$temporary"

@@ -81,9 +81,10 @@ const char *it_path_base(const char *path)
     return end;
 }
 
-static enum it_status open_to_read(const char *path, int *fd_out, struct stat *info_out)
+/* flags: O_NONBLOCK where a pipe would do no good, so that nobody waits for its other end. */
+static enum it_status open_to_read(const char *path, int flags, int *fd_out, struct stat *info_out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (fd < 0) { return it_fail_errno(errno, path, "open"); }
     int error = fstat(fd, info_out) != 0 ? errno : S_ISDIR(info_out->st_mode) ? EISDIR : 0;
     if (error) {
@@ -118,7 +119,7 @@ enum it_status it_file_read_limit(const char *path, size_t limit, struct it_str 
 {
     int fd = -1;
     struct stat info;
-    IT_TRY(open_to_read(path, &fd, &info));
+    IT_TRY(open_to_read(path, 0, &fd, &info));
     size_t before = out->len;
     if (S_ISREG(info.st_mode) && info.st_size > 0 && (uint64_t)info.st_size <= limit) {
         /* one piece more, so that the read which meets the end does not move it all */
@@ -148,12 +149,14 @@ enum it_status it_map_open(const char *path, struct it_map *map_out)
 {
     int fd = -1;
     struct stat info;
-    IT_TRY(open_to_read(path, &fd, &info));
+    IT_TRY(open_to_read(path, O_NONBLOCK, &fd, &info));
     void *data = NULL;
     int error = 0;
     if (!S_ISREG(info.st_mode)) {
-        error = ENODEV;
-    } else if ((uint64_t)info.st_size > SIZE_MAX) {
+        close(fd);
+        return it_fail(IT_INVALID, "%s: a pipe or a device; expected a file", path);
+    }
+    if ((uint64_t)info.st_size > SIZE_MAX) {
         error = EFBIG;
     } else if (info.st_size > 0) {
         data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -24,6 +24,8 @@ enum it_status it_dir_list(const char *path, struct it_strs *names_out); /* sort
 
 /* The whole file, appended to `out`. */
 enum it_status it_file_read(const char *path, struct it_str *out);
+/* The same, refusing more than `limit` bytes. */
+enum it_status it_file_read_limit(const char *path, size_t limit, struct it_str *out);
 
 /* A read-only map of a whole file. An empty file maps to data NULL, size 0. */
 struct it_map {

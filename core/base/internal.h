@@ -14,9 +14,6 @@
  * stands for. */
 enum it_status it_fail_errno(int error, const char *path, const char *action);
 
-/* it_file_read that refuses more than `limit` bytes. */
-enum it_status it_file_read_limit(const char *path, size_t limit, struct it_str *out);
-
 /* it_parse_size that leaves the message to the caller, who knows file and field. */
 bool it_size_from_text(const char *text, int64_t *bytes_out);
 

@@ -22,11 +22,14 @@ static json_t *load(const char *text, size_t bytes, json_error_t *error)
     return json_loadb(text, bytes, decoding, error);
 }
 
+/* A document is read whole; what never ends (/dev/zero) must. */
+static const size_t most_bytes = (size_t)1 << 30;
+
 enum it_status it_json_read(const char *path, json_t **value_out)
 {
     struct it_str text = {0};
     json_error_t error;
-    IT_TRY(it_file_read(path, &text));
+    IT_TRY(it_file_read_limit(path, most_bytes, &text));
     json_t *value = load(it_str_c(&text), text.len, &error);
     it_str_free(&text);
     if (!value) {

@@ -12,8 +12,7 @@ static uint32_t rotate(uint32_t x, int bits)
 
 void it_sha1_begin(struct it_sha1 *sha)
 {
-    *sha = (struct it_sha1){
-        .state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}};
+    *sha = (struct it_sha1){.state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}};
 }
 
 void it_sha1_begin_blob(struct it_sha1 *sha, int64_t size)
@@ -89,7 +88,5 @@ void it_sha1_end(struct it_sha1 *sha, char text_out[IT_SHA1_TEXT])
     size_t filled = sha->bytes % 64;
     it_sha1_add(sha, padding, filled < 56 ? 56 - filled : 120 - filled);
     it_sha1_add(sha, length, sizeof length);
-    for (int i = 0; i < 5; i++) {
-        snprintf(text_out + 8 * i, 9, "%08x", (unsigned)sha->state[i]);
-    }
+    for (int i = 0; i < 5; i++) { snprintf(text_out + 8 * i, 9, "%08x", (unsigned)sha->state[i]); }
 }

@@ -99,6 +99,17 @@ bool it_ends_with(const char *text, const char *suffix)
     return length >= tail && memcmp(text + length - tail, suffix, tail) == 0;
 }
 
+char *it_trimmed(const char *text, size_t size)
+{
+    static const char space[] = {' ', '\t', '\r', '\n', '\f', '\v'};
+    while (size > 0 && memchr(space, *text, sizeof space) != NULL) {
+        text++;
+        size--;
+    }
+    while (size > 0 && memchr(space, text[size - 1], sizeof space) != NULL) { size--; }
+    return it_strndup(text, size);
+}
+
 enum { LONGEST_WORD = 128 }; /* longer ones are nobody's misspelt name */
 
 static bool same_letter(char a, char b)

@@ -35,6 +35,8 @@ void it_strs_free(struct it_strs *list);
 
 bool it_starts_with(const char *text, const char *prefix);
 bool it_ends_with(const char *text, const char *suffix);
+/* A copy without the white space of ASCII at either end; the caller frees. */
+char *it_trimmed(const char *text, size_t size);
 
 /* The entry of `names` closest to `word` by edit distance, or NULL when none is near enough to be
  * what was meant (more than a third of the letters differ). */

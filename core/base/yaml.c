@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Recipes: the part of YAML that a flat list of options needs, through libyaml's events. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <yaml.h>
@@ -226,10 +227,11 @@ static enum it_status read_value(struct reader *r, struct it_yaml_item *item,
     default: { /* a map: the grammar leaves nothing else */
         json_t *map;
         IT_TRY(read_json(r, 0, &map));
-        char *text = it_json_dump(map);
+        char *text = json_dumps(map, JSON_COMPACT | JSON_REAL_PRECISION(17));
         item->map = text;
-        status = set(context, item);
-        it_free(text);
+        status = text ? set(context, item)
+                      : fail_at(r, r->event.start_mark.line, "no memory for a map");
+        free(text);
         json_decref(map);
         return status;
     }

@@ -39,6 +39,11 @@ const char *it_data_where(const struct it_data *data);
 /* Names of the columns that the open file has, chosen or not; none for JSON, where each record says
  * its own. */
 void it_data_columns(const struct it_data *data, struct it_strs *names_out);
+/* The folder of a configuration of a dataset's folder, which the caller frees: <config> or
+ * data/<config> in it. A file is itself, and so is a folder without such when `config` is NULL,
+ * "default" or "main", as files without configurations are called. IT_NOT_FOUND names those there
+ * are. */
+enum it_status it_data_config(const char *path, const char *config, char **path_out);
 /* Splits of a folder, sorted. */
 enum it_status it_data_splits(const char *path, struct it_strs *splits_out);
 /* Where a dataset of this name lies: the path itself, a name under INTUITOR_DATA, a repository in

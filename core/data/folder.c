@@ -187,6 +187,58 @@ static enum it_status in_configurations(const char *folder, const char *split,
     return status;
 }
 
+static char *config_folder(const char *folder, const char *place, const char *config)
+{
+    char *at = it_path_join(folder, place), *path = it_path_join(at, config);
+    bool found = it_path_is_dir(path);
+    it_free(at);
+    if (!found) {
+        it_free(path);
+        return NULL;
+    }
+    return path;
+}
+
+static enum it_status no_config(const char *folder, const char *config)
+{
+    struct it_strs names = {0};
+    struct it_str words = {0};
+    IT_TRY(it_dir_list(folder, &names));
+    for (size_t i = 0; i < names.n && words.len < 400; i++) {
+        char *path = it_path_join(folder, names.item[i]);
+        struct parts inside = {0};
+        if (names.item[i][0] != '.' && it_path_is_dir(path) && in_place(path, NULL, &inside)) {
+            it_str_printf(&words, "%s%s", words.len ? ", " : "", names.item[i]);
+        }
+        parts_free(&inside);
+        it_free(path);
+    }
+    enum it_status status =
+        it_fail(IT_NOT_FOUND, "%s: no configuration \"%s\" (a folder); there is: %s", folder,
+                config, words.len ? it_str_c(&words) : "none");
+    it_strs_free(&names);
+    it_str_free(&words);
+    return status;
+}
+
+enum it_status it_data_config(const char *path, const char *config, char **path_out)
+{
+    if (!config || !it_path_is_dir(path)) {
+        *path_out = it_strdup(path);
+        return IT_OK;
+    }
+    bool inside = *config && strcmp(config, ".") != 0 && strcmp(config, "..") != 0 &&
+                  !strchr(config, '/');
+    char *found = inside ? config_folder(path, "", config) : NULL;
+    if (!found && inside) { found = config_folder(path, "data", config); }
+    if (!found && (strcmp(config, "default") == 0 || strcmp(config, "main") == 0)) {
+        found = it_strdup(path);
+    }
+    if (!found) { return no_config(path, config); }
+    *path_out = found;
+    return IT_OK;
+}
+
 static enum it_status find_parts(const char *folder, const char *split, struct parts *parts_out)
 {
     struct parts parts = {0};

@@ -72,7 +72,7 @@ static char *commit_of(const char *repo, const char *revision)
     char *commit = NULL;
     if (!it_path_exists(path) || it_path_is_dir(path)) {
         commit = it_strdup(revision);
-    } else if (it_file_read(path, &text) == IT_OK) {
+    } else if (it_file_read_limit(path, 4096, &text) == IT_OK) {
         commit = it_strndup(it_str_c(&text), strcspn(it_str_c(&text), " \t\r\n"));
     }
     it_free(refs);

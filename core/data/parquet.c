@@ -41,7 +41,7 @@ static enum it_status find_footer(struct it_data_reader *r, struct it_thrift *t)
     }
     const uint8_t *tail = data + r->map.size - 8;
     if (memcmp(tail + 4, "PARE", 4) == 0) {
-        return it_fail(IT_UNSUPPORTED, "%s: an encrypted Parquet file", r->path);
+        return it_fail(IT_INVALID, "%s: an encrypted Parquet file", r->path);
     }
     if (memcmp(tail + 4, "PAR1", 4) != 0 || data[3] != '1') {
         return broken(r, "not a whole Parquet file: it does not end with PAR1; copy it again");

@@ -94,10 +94,7 @@ static enum it_status unpack(struct it_pq_column *c, const struct header *h, siz
     size_t n = (size_t)h->stored - raw, size = (size_t)h->size - raw;
     const uint8_t *bytes = c->at + raw;
     const char *cause = it_pq_codec_check(codec, n, size);
-    if (cause) {
-        bool codec_known = it_pq_codec_check(codec, 0, 0) == NULL;
-        return it_pq_column_fail(c, codec_known ? IT_INVALID : IT_UNSUPPORTED, cause);
-    }
+    if (cause) { return it_pq_column_fail(c, IT_INVALID, cause); }
     *at_out = bytes;
     *end_out = bytes + n;
     if (codec == 0) { return IT_OK; }
@@ -117,7 +114,7 @@ static enum it_status read_dictionary(struct it_pq_column *c, const struct heade
     struct it_pq_dictionary *d = &c->dictionary;
     if (d->item) { return broken(c, "two dictionaries"); }
     if (h->encoding != IT_PQ_ENC_PLAIN && h->encoding != IT_PQ_ENC_PLAIN_DICTIONARY) {
-        return it_pq_column_fail(c, IT_UNSUPPORTED, "a dictionary in an unknown encoding");
+        return it_pq_column_fail(c, IT_INVALID, "a dictionary in an unknown encoding");
     }
     IT_TRY(unpack(c, h, 0, &d->owned, &at, &end));
     size_t n = (size_t)h->values;
@@ -173,7 +170,7 @@ static enum it_status open_page(struct it_pq_column *c, const struct header *h)
     } else {
         if ((rep && h->rep_encoding != IT_PQ_ENC_RLE) ||
             (def && h->def_encoding != IT_PQ_ENC_RLE)) {
-            return it_pq_column_fail(c, IT_UNSUPPORTED, "levels in the encoding BIT_PACKED of old "
+            return it_pq_column_fail(c, IT_INVALID, "levels in the encoding BIT_PACKED of old "
                                      "writers; write the file again");
         }
         IT_TRY(unpack(c, h, 0, &c->page, &at, &end));
@@ -183,7 +180,7 @@ static enum it_status open_page(struct it_pq_column *c, const struct header *h)
     }
     if (h->encoding < 0 || h->encoding > IT_PQ_ENC_SPLIT || h->encoding == 1 ||
         h->encoding == IT_PQ_ENC_BIT_PACKED) {
-        return it_pq_column_fail(c, IT_UNSUPPORTED, "values in an unknown encoding");
+        return it_pq_column_fail(c, IT_INVALID, "values in an unknown encoding");
     }
     if (!it_pq_values_open(&c->values, c->node, (int)h->encoding, at, end, (size_t)h->values)) {
         return broken(c, "values that their encoding cannot be");
@@ -205,7 +202,7 @@ static enum it_status next_page(struct it_pq_column *c)
             c->page_left = h.values;
             c->left -= h.values;
         } else if (h.kind != INDEX_PAGE) {
-            return it_pq_column_fail(c, IT_UNSUPPORTED, "a page of an unknown kind");
+            return it_pq_column_fail(c, IT_INVALID, "a page of an unknown kind");
         }
         c->at += h.stored;
     }
@@ -263,7 +260,7 @@ enum it_status it_pq_column_begin(struct it_pq_column *c, const struct it_pq_chu
     int64_t begin = chunk->data_at;
     if (chunk->dictionary_at > 0 && chunk->dictionary_at < begin) { begin = chunk->dictionary_at; }
     if (chunk->elsewhere || chunk->encrypted) {
-        return it_pq_column_fail(c, IT_UNSUPPORTED,
+        return it_pq_column_fail(c, IT_INVALID,
                                  chunk->encrypted ? "encrypted" : "its data lie in another file");
     }
     if (chunk->type != (int)c->node->type) {

@@ -137,8 +137,10 @@ static enum it_status look_for_room(const struct it_pull_hub *hub,
     char want[24], have[24];
     it_format_size(missing, want, sizeof want);
     it_format_size(room > INT64_MAX ? INT64_MAX : (int64_t)room, have, sizeof have);
-    return it_fail(IT_IO, "%s: %s are to be fetched, there is room for %s: free some, or set "
-                   "HF_HUB_CACHE to a folder on another disk", place->root, want, have);
+    return it_fail(IT_IO,
+                   "%s: %s are to be fetched, there is room for %s: free some, or set "
+                   "HF_HUB_CACHE to a folder on another disk",
+                   place->root, want, have);
 }
 
 /* ---- all of it ---- */

@@ -55,8 +55,7 @@ int64_t it_pull_held(const struct it_pull_hub *hub, const struct it_pull_place *
     char *partial = blob_path(place, key, ".incomplete");
     char *local = place->refs ? NULL : it_path_join(place->folder, file->path);
     int64_t held = 0;
-    if ((local && stat(local, &info) == 0) || stat(blob, &info) == 0 ||
-        stat(partial, &info) == 0) {
+    if ((local && stat(local, &info) == 0) || stat(blob, &info) == 0 || stat(partial, &info) == 0) {
         held = info.st_size;
     }
     it_free(local);
@@ -94,9 +93,7 @@ static enum it_status open_partial(struct fetch *f)
     }
     IT_TRY(it_pull_sums_read(f->sums, f->fd, f->partial, info.st_size, &f->at));
     atomic_fetch_add(f->progress, f->at);
-    if (f->at) {
-        it_debug("%s: going on behind %lld bytes", f->file->path, (long long)f->at);
-    }
+    if (f->at) { it_debug("%s: going on behind %lld bytes", f->file->path, (long long)f->at); }
     return IT_OK;
 }
 
@@ -160,8 +157,10 @@ static enum it_status after(struct fetch *f, enum it_status status,
         it_warn("%s: the server answered %d", path, response->status);
     }
     if (++*number >= tries) {
-        return it_fail(IT_FAILED, "%s: given up after %d tries; the same command goes on behind "
-                       "%lld bytes", path, tries, (long long)f->at);
+        return it_fail(IT_FAILED,
+                       "%s: given up after %d tries; the same command goes on behind "
+                       "%lld bytes",
+                       path, tries, (long long)f->at);
     }
     return it_pull_wait(path, *number, tries, response->retry_after_s);
 }
@@ -212,8 +211,10 @@ static enum it_status transfer_right(struct fetch *f)
     if (!right) {
         IT_TRY(begin_anew(f));
         unlink(f->partial);
-        return it_fail(IT_FAILED, "%s: twice other bytes than the hub lists came: nothing of it "
-                       "was kept", f->file->path);
+        return it_fail(IT_FAILED,
+                       "%s: twice other bytes than the hub lists came: nothing of it "
+                       "was kept",
+                       f->file->path);
     }
     if (fsync(f->fd) != 0 && errno != EINVAL) {
         return it_fail(IT_IO, "%s: cannot write: %s", f->partial, strerror(errno));

@@ -52,8 +52,8 @@ void it_pull_sums_close(struct it_pull_sums *sums)
     it_free(sums);
 }
 
-enum it_status it_pull_sums_read(struct it_pull_sums *sums, int fd, const char *path,
-                                 int64_t limit, int64_t *read_out)
+enum it_status it_pull_sums_read(struct it_pull_sums *sums, int fd, const char *path, int64_t limit,
+                                 int64_t *read_out)
 {
     enum { PIECE = 1 << 20 };
     char *piece = it_alloc(PIECE);

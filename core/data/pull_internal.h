@@ -19,8 +19,7 @@ struct it_pull_hub {
     char *endpoint;    /* without a slash at the end */
     char *commit;      /* NULL until known */
 };
-enum it_status it_pull_hub_open(const struct it_pull_options *options,
-                                struct it_pull_hub *hub_out);
+enum it_status it_pull_hub_open(const struct it_pull_options *options, struct it_pull_hub *hub_out);
 void it_pull_hub_close(struct it_pull_hub *hub);
 
 /* One request, from one thread, over however many redirects: the token goes to the endpoint alone,
@@ -41,7 +40,8 @@ enum it_status it_pull_send_again(const struct it_pull_hub *hub, struct it_http 
 /* Whether another try may help: a lost connection, or 408, 429 and what servers say when they are
  * in trouble. */
 bool it_pull_may_help(enum it_status status, int http_status);
-/* Before another try after `number`: a quarter of a second, doubled each time, or what the server asked for. */
+/* Before another try after try `number` (from 1): a quarter of a second, doubled each time, or what
+ * the server asked for. */
 enum it_status it_pull_wait(const char *what, int number, int tries, double retry_after_s);
 /* it_fail with what an answer that is no success means to the user. `what`: a file, or NULL. */
 enum it_status it_pull_refused(const struct it_pull_hub *hub,
@@ -49,7 +49,7 @@ enum it_status it_pull_refused(const struct it_pull_hub *hub,
 
 /* Percent-encoded, with or without the slashes. */
 void it_url_add(struct it_str *url, const char *text, bool keep_slashes);
-/* What `reference` means on the page `base`; NULL when that is no http address. The caller frees. */
+/* What `reference` means on the page `base`; NULL where that is no http address. To be freed. */
 char *it_url_join(const char *base, const char *reference);
 bool it_url_same_origin(const char *a, const char *b);
 
@@ -78,11 +78,11 @@ enum it_status it_pull_select(const struct it_pull_hub *hub, struct it_pull_list
 /* ---- places (pull_place.c) ---- */
 
 struct it_pull_place {
-    char *root;     /* free space is asked of this */
-    char *blobs;    /* partial files, and in the cache whole ones, by hash */
-    char *locks;    /* files <hash>.lock */
-    char *folder;   /* where files get their names */
-    char *refs;     /* NULL: a local folder */
+    char *root;   /* free space is asked of this */
+    char *blobs;  /* partial files, and in the cache whole ones, by hash */
+    char *locks;  /* files <hash>.lock */
+    char *folder; /* where files get their names */
+    char *refs;   /* NULL: a local folder */
 };
 enum it_status it_pull_place_open(const struct it_pull_hub *hub, struct it_pull_place *place_out);
 void it_pull_place_close(struct it_pull_place *place);
@@ -95,8 +95,8 @@ enum it_status it_pull_lock(const struct it_pull_place *place, const char *hash,
 enum it_status it_pull_link(const struct it_pull_place *place, const char *key, const char *path);
 /* Whether a local folder has the file with these bytes; a file there that is not the hub's, nor one
  * that was pulled before, is refused: it may be somebody's work. */
-enum it_status it_pull_local_has(const struct it_pull_place *place,
-                                 const struct it_pull_file *file, bool *has_out);
+enum it_status it_pull_local_has(const struct it_pull_place *place, const struct it_pull_file *file,
+                                 bool *has_out);
 /* Moves a complete partial file under its name, and notes what it is. */
 enum it_status it_pull_local_put(const struct it_pull_hub *hub, const struct it_pull_place *place,
                                  const char *partial, const struct it_pull_file *file);
@@ -112,8 +112,8 @@ void it_pull_sums_add(struct it_pull_sums *sums, const void *bytes, size_t n);
 void it_pull_sums_end(struct it_pull_sums *sums, char text_out[65]); /* "" without a hash */
 void it_pull_sums_close(struct it_pull_sums *sums);
 /* Adds the first bytes of an open file, at most `limit`, from its beginning. */
-enum it_status it_pull_sums_read(struct it_pull_sums *sums, int fd, const char *path,
-                                 int64_t limit, int64_t *read_out);
+enum it_status it_pull_sums_read(struct it_pull_sums *sums, int fd, const char *path, int64_t limit,
+                                 int64_t *read_out);
 /* Whether a file has that size and hash; false for what is no plain file. */
 enum it_status it_pull_file_is(const char *path, const char *hash, int64_t size, bool *is_out);
 

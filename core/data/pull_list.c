@@ -55,9 +55,7 @@ static enum it_status add(struct it_pull_list *list, const char *where, const ch
                        "and is refused, and all of the repository with it",
                        where, path);
     }
-    if (list->n == FILES) {
-        return it_fail(IT_INVALID, "%s: more than %d files", where, FILES);
-    }
+    if (list->n == FILES) { return it_fail(IT_INVALID, "%s: more than %d files", where, FILES); }
     list->file = it_grow(list->file, &list->cap, list->n + 1, sizeof *list->file);
     struct it_pull_file *file = &list->file[list->n];
     *file = (struct it_pull_file){.size = size};
@@ -72,8 +70,7 @@ static enum it_status add(struct it_pull_list *list, const char *where, const ch
 
 /* The large-file part tells the true size and SHA-256; else `name` is what git calls the bytes. */
 static enum it_status add_entry(struct it_pull_list *list, const char *where, const json_t *entry,
-                                const char *path_name, const char *git_name,
-                                const char *large_name)
+                                const char *path_name, const char *git_name, const char *large_name)
 {
     const char *path, *hash = NULL;
     int64_t size = -1;
@@ -95,8 +92,7 @@ static enum it_status add_entry(struct it_pull_list *list, const char *where, co
     return add(list, where, path, hash, size);
 }
 
-enum it_status it_pull_list_tree(const json_t *answer, const char *where,
-                                 struct it_pull_list *list)
+enum it_status it_pull_list_tree(const json_t *answer, const char *where, struct it_pull_list *list)
 {
     size_t i;
     const json_t *entry;
@@ -150,8 +146,7 @@ static char *address(const struct it_pull_hub *hub, const char *what, const char
 /* The commit becomes the name of a folder. */
 static enum it_status take_commit(struct it_pull_hub *hub, const json_t *answer, const char *where)
 {
-    static const char digits[] =
-        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     const char *commit;
     IT_TRY(it_json_get_string(answer, where, "sha", &commit));
     size_t n = commit ? strlen(commit) : 0;
@@ -183,7 +178,11 @@ static enum it_status fetch_info(struct it_pull_hub *hub, struct it_http *http, 
     if (status == IT_OK) { status = take_commit(hub, info, url); }
     it_http_response_free(&response);
     it_free(url);
-    if (status == IT_OK) { *info_out = info; } else { json_decref(info); }
+    if (status == IT_OK) {
+        *info_out = info;
+    } else {
+        json_decref(info);
+    }
     return status;
 }
 
@@ -244,8 +243,8 @@ static enum it_status fetch_tree(const struct it_pull_hub *hub, struct it_http *
     enum it_status status = IT_OK;
     for (int page = 0; status == IT_OK && url; page++) {
         if (page == PAGES) {
-            status = it_fail(IT_INVALID, "%s: the list of files has more than %d pages", url,
-                             PAGES);
+            status =
+                it_fail(IT_INVALID, "%s: the list of files has more than %d pages", url, PAGES);
         } else {
             status = fetch_page(hub, http, &url, list);
         }
@@ -288,6 +287,10 @@ enum it_status it_pull_list_fetch(struct it_pull_hub *hub, struct it_http *http,
     }
     json_decref(info);
     if (status == IT_OK) { status = sort(hub, &list); }
-    if (status == IT_OK) { *list_out = list; } else { it_pull_list_free(&list); }
+    if (status == IT_OK) {
+        *list_out = list;
+    } else {
+        it_pull_list_free(&list);
+    }
     return status;
 }

@@ -65,7 +65,11 @@ enum it_status it_pull_place_open(const struct it_pull_hub *hub, struct it_pull_
     if (status == IT_OK) { status = it_dir_make(place.locks); }
     if (status == IT_OK) { status = it_dir_make(place.folder); }
     if (status == IT_OK && place.refs) { status = it_dir_make(place.refs); }
-    if (status == IT_OK) { *place_out = place; } else { it_pull_place_close(&place); }
+    if (status == IT_OK) {
+        *place_out = place;
+    } else {
+        it_pull_place_close(&place);
+    }
     return status;
 }
 
@@ -190,8 +194,7 @@ enum it_status it_pull_link(const struct it_pull_place *place, const char *key, 
     it_str_free(&target);
     if (error == EPERM || error == ENOTSUP || error == ENOSYS) { return copy(place, key, path); }
     if (!error) { return IT_OK; }
-    return it_fail(IT_IO, "%s/%s: cannot make this link: %s", place->folder, path,
-                   strerror(error));
+    return it_fail(IT_IO, "%s/%s: cannot make this link: %s", place->folder, path, strerror(error));
 }
 
 enum it_status it_pull_set_ref(const struct it_pull_hub *hub, const struct it_pull_place *place)
@@ -237,11 +240,12 @@ static enum it_status compare_local(const struct it_pull_place *place,
     if (ours) { return IT_OK; }
     return it_fail(IT_INVALID,
                    "%s: differs from the hub's and was not pulled, or was changed since: move it "
-                   "away to get the hub's", path);
+                   "away to get the hub's",
+                   path);
 }
 
-enum it_status it_pull_local_has(const struct it_pull_place *place,
-                                 const struct it_pull_file *file, bool *has_out)
+enum it_status it_pull_local_has(const struct it_pull_place *place, const struct it_pull_file *file,
+                                 bool *has_out)
 {
     struct stat info;
     int fd;

@@ -195,9 +195,7 @@ enum it_status it_pull_send_again(const struct it_pull_hub *hub, struct it_http 
         bool again = it_pull_may_help(status, response_out->status);
         if (!again || number >= hub->options->tries) { return status; }
         double after = response_out->retry_after_s;
-        if (status == IT_OK) {
-            it_warn("%s: the hub answered %d", ask->url, response_out->status);
-        }
+        if (status == IT_OK) { it_warn("%s: the hub answered %d", ask->url, response_out->status); }
         it_http_response_free(response_out);
         IT_TRY(it_pull_wait(ask->url, number, hub->options->tries, after));
     }
@@ -212,9 +210,8 @@ static enum it_status refused_repository(const struct it_pull_hub *hub)
     return it_fail(IT_NOT_FOUND,
                    "%s: %s has no %s of that name, or it is private and HF_TOKEN %s; a %s has "
                    "--repo-type %s",
-                   o->repo_id, hub->endpoint, o->kind,
-                   hub->token ? "may not see it" : "is not set", is_model ? "dataset" : "model",
-                   is_model ? "dataset" : "model");
+                   o->repo_id, hub->endpoint, o->kind, hub->token ? "may not see it" : "is not set",
+                   is_model ? "dataset" : "model", is_model ? "dataset" : "model");
 }
 
 enum it_status it_pull_refused(const struct it_pull_hub *hub,
@@ -232,11 +229,11 @@ enum it_status it_pull_refused(const struct it_pull_hub *hub,
                          o->repo_id, hub->endpoint, said ? ": " : "", said ? said : "",
                          hub->token ? "set" : "not set");
     } else if (code && strcmp(code, "RevisionNotFound") == 0) {
-        status = it_fail(IT_NOT_FOUND, "%s: there is no revision \"%s\"", o->repo_id,
-                         hub->revision);
+        status =
+            it_fail(IT_NOT_FOUND, "%s: there is no revision \"%s\"", o->repo_id, hub->revision);
     } else if (what && response->status == 404) {
-        status = it_fail(IT_NOT_FOUND, "%s: the hub lists %s and has no such file", o->repo_id,
-                         what);
+        status =
+            it_fail(IT_NOT_FOUND, "%s: the hub lists %s and has no such file", o->repo_id, what);
     } else if (response->status == 404 || response->status == 401) {
         status = refused_repository(hub);
     } else {

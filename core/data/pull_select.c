@@ -9,7 +9,7 @@
 
 /* What models are read from, and what says whose they are. */
 static const char *const model_include[] = {
-    "*.safetensors", "*.json",   "*.jinja", "*merges.txt", "*vocab.txt", "*tokenizer.model",
+    "*.safetensors", "*.json",    "*.jinja",  "*merges.txt", "*vocab.txt",   "*tokenizer.model",
     "*.tiktoken",    "*LICENSE*", "*NOTICE*", "*README*",    "*USE_POLICY*",
 };
 /* The same weights once more, for other programs. */
@@ -74,7 +74,8 @@ static void look_for_weights(const struct it_pull_options *o, const struct it_pu
         if (it_ends_with(list->file[i].path, ".safetensors")) { return; }
     }
     it_warn("%s: no .safetensors file; weights as in %s are not read here, and are left out "
-            "(--include takes them)", o->repo_id, other);
+            "(--include takes them)",
+            o->repo_id, other);
 }
 
 enum it_status it_pull_select(const struct it_pull_hub *hub, struct it_pull_list *list)

@@ -29,6 +29,10 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/fuzz_safetensors/odd_types \
 	tests/fuzz/seeds/fuzz_safetensors/two
 
+check_PROGRAMS += tests/check_3_lora
+tests_check_3_lora_SOURCES = tests/check_3_lora.c tests/scratch.h
+tests_check_3_lora_LDADD = $(TEST_LIBS)
+
 check_PROGRAMS += tests/check_3_net
 tests_check_3_net_SOURCES = tests/check_3_net.c
 tests_check_3_net_LDADD = $(TEST_LIBS)

@@ -179,8 +179,7 @@ enum it_status it_weights_fork(const struct it_net *net, const char *label, bool
     if (adapted || !net->lora.r) {
         IT_TRY(it_weights_open(net, label, IT_NONE, NULL, &w));
     } else {
-        list_slots(net, &w);
-        w.n = w.n_base;
+        list_slots(net, &w); /* adapters stay absent */
     }
     for (int i = 0; i < w.n_base && net->lora.r; i++) { w.item[i] = net->weights.item[i]; }
     enum it_status status = it_weights_copy(&w, &net->weights);

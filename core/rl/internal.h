@@ -92,6 +92,9 @@ struct it_update_totals {
     bool skipped;
 };
 
+/* plan.c: which models a recipe keeps beside the policy. */
+bool it_needs_reference(const struct it_recipe *recipe);
+bool it_needs_annotator(const struct it_recipe *recipe);
 struct it_head_options it_trainer_head(const struct it_trainer *t);
 /* A run that writes; one computed again beside its folder; one batch without a folder. */
 enum it_trainer_mode { IT_TRAINER_RUN, IT_TRAINER_REPLAY, IT_TRAINER_PROBE };

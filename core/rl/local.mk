@@ -37,6 +37,7 @@ libintuitor_la_SOURCES += \
 	core/rl/update.c
 
 check_PROGRAMS += \
+	tests/check_5_lora \
 	tests/check_5_monitor \
 	tests/check_5_objective \
 	tests/check_5_pack \
@@ -46,6 +47,9 @@ check_PROGRAMS += \
 	tests/check_5_reward \
 	tests/check_5_run \
 	tests/check_5_train
+
+tests_check_5_lora_SOURCES = tests/check_5_lora.c tests/scratch.h tests/tiny_run.h
+tests_check_5_lora_LDADD = $(TEST_LIBS)
 
 tests_check_5_monitor_SOURCES = tests/check_5_monitor.c tests/scratch.h
 tests_check_5_monitor_LDADD = $(TEST_LIBS)

@@ -6,12 +6,12 @@
 
 static const int64_t default_micro_tokens = 2048, default_slots = 256;
 
-static bool needs_reference(const struct it_recipe *r)
+bool it_needs_reference(const struct it_recipe *r)
 {
     return r->beta != 0.0 || (r->sc_annotator == IT_SC_FROZEN && !r->sync_ref_model);
 }
 
-static bool needs_annotator(const struct it_recipe *r)
+bool it_needs_annotator(const struct it_recipe *r)
 {
     return r->sc_annotator == IT_SC_EMA || r->sc_annotator == IT_SC_PERIODIC ||
            (r->sc_annotator == IT_SC_FROZEN && r->sync_ref_model);
@@ -21,10 +21,11 @@ static bool needs_annotator(const struct it_recipe *r)
 static void fixed_parts(const struct it_trainer_setup *s, struct it_memory_plan *p)
 {
     const struct it_net *net = s->net;
-    int64_t set = it_weights_bytes(net, net->dtype);
-    p->weights = set;
-    p->reference = needs_reference(s->recipe) ? set : 0;
-    p->annotator = needs_annotator(s->recipe) ? set : 0;
+    int64_t trained = it_weights_bytes(net, net->dtype);
+    bool moves = s->recipe->sync_ref_model || !net->lora.r; /* else the base without adapters */
+    p->weights = it_arena_peak(net->weights.arena) + (net->lora.r ? trained : 0);
+    p->reference = it_needs_reference(s->recipe) && moves ? trained : 0;
+    p->annotator = it_needs_annotator(s->recipe) ? trained : 0;
     p->optimizer = it_optimizer_bytes(net);
     p->gradients = it_weights_bytes(net, it_dtype_accumulation(net->dtype));
     p->constants = it_arena_peak(net->constants);

@@ -49,7 +49,6 @@ static const struct condition {
     const char *key, *harmless, *reason;
 } conditions[] = {
     {"fp16", "false", "training in float16 is not offered; use bf16: true"},
-    {"use_peft", "false", "adapters are not offered; all weights are trained"},
     {"load_in_8bit", "false", "training on quantised weights is not offered"},
     {"load_in_4bit", "false", "training on quantised weights is not offered"},
     {"adafactor", "false", "the optimizer is AdamW"},
@@ -117,14 +116,14 @@ static enum it_status set(void *context, const struct it_yaml_item *item)
     if (!row) { return it_option_set(&it_recipe_table, &d->recipe, item->where, key, ""); }
     if (item->is_null) { return IT_OK; }
     if (row->type == IT_OPT_IGNORED) { return ignore(d, item->where, key, item->scalar); }
-    if (item->is_map) {
+    if (item->map && row->type != IT_OPT_OBJECT) {
         return it_fail(IT_INVALID, "%s: %s: expected a value, found a map", item->where, key);
     }
     if (item->list) {
         IT_TRY(it_option_set_list(&it_recipe_table, &d->recipe, item->where, key, item->list));
     } else {
         IT_TRY(it_option_set(&it_recipe_table, &d->recipe, item->where, key,
-                             value_of(key, item->scalar)));
+                             item->map ? item->map : value_of(key, item->scalar)));
     }
     mark(d, row, item->where);
     return IT_OK;

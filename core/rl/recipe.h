@@ -49,6 +49,7 @@ struct it_recipe {
     char *model_name_or_path;
     int torch_dtype;    /* enum it_recipe_dtype: auto|float32|bfloat16 */
     char *dataset_name; /* a task ("arithmetic"), a file or folder, a name under the root */
+    char *dataset_config; /* a configuration: its folder in the dataset's */
     char *dataset_prompt_column, *dataset_solution_column, *dataset_train_split;
     char *task_params; /* the task's own, see tasks/task.h */
     char *grading_profile;
@@ -97,6 +98,12 @@ struct it_recipe {
     int lr_scheduler_type;
     bool lr_zero_first; /* the first update's rate is schedule(0), as in transformers */
     bool gradient_checkpointing, bf16;
+    /* adapters */
+    bool use_peft, use_rslora, use_dora;
+    int64_t lora_r;
+    double lora_alpha, lora_dropout;
+    struct it_strs lora_target_modules; /* none: q_proj, v_proj */
+    struct it_strs lora_modules_to_save;
     /* run */
     char *output_dir, *backend;
     bool exact, strict;

@@ -49,6 +49,9 @@ static const struct range {
     {"adam_epsilon", "[]", 0, 1},
     {"weight_decay", "[]", 0, 1e3},
     {"max_grad_norm", "[]", 0, 1e9},
+    {"lora_r", "[]", 1, 1 << 16},
+    {"lora_alpha", "[]", -1e9, 1e9},
+    {"lora_dropout", "[)", 0, 1},
     {"seed", "[]", 0, 1e18},
     {"threads", "[]", 0, 4096},
     {"memory_limit", "[]", 0, 1e18},
@@ -146,6 +149,33 @@ static enum it_status check_objective(const struct it_draft *d)
     return IT_OK;
 }
 
+/* What TRL has and this does not; without use_peft none of it matters. */
+static enum it_status check_adapters(const struct it_draft *d)
+{
+    const struct it_recipe *r = &d->recipe;
+    const struct {
+        bool wrong;
+        const char *key, *reason;
+    } rule[] = {
+        {r->lora_dropout != 0.0, "lora_dropout",
+         "only 0 is supported: with dropout the trained log-probs are not those of the sampler"},
+        {r->use_dora, "use_dora", "only false is supported"},
+        {r->lora_modules_to_save.n > 0, "lora_modules_to_save",
+         "only unset is supported: nothing is trained beside the adapters"},
+        {r->sync_ref_model && r->ref_model_mixup_alpha != 1.0, "ref_model_mixup_alpha",
+         "only 1 is supported with use_peft: a mean of adapters is not the mean of the models"},
+        {r->sc_annotator == IT_SC_EMA, "sc_annotator",
+         "ema is not supported with use_peft: a mean of adapters is not the mean of the models; "
+         "use periodic"},
+    };
+    for (size_t i = 0; r->use_peft && i < sizeof rule / sizeof *rule; i++) {
+        if (!rule[i].wrong) { continue; }
+        return it_fail(IT_INVALID, "%s: %s: %s", where(d, rule[i].key), rule[i].key,
+                       rule[i].reason);
+    }
+    return IT_OK;
+}
+
 enum it_status it_draft_check(const struct it_draft *d)
 {
     const struct it_recipe *r = &d->recipe;
@@ -154,6 +184,7 @@ enum it_status it_draft_check(const struct it_draft *d)
     }
     IT_TRY(check_sampling(d));
     IT_TRY(check_objective(d));
+    IT_TRY(check_adapters(d));
     if (strcmp(r->save_strategy, "steps") != 0 && strcmp(r->save_strategy, "no") != 0) {
         return it_fail(IT_INVALID, "%s: save_strategy: expected steps or no, found \"%s\"",
                        where(d, "save_strategy"), r->save_strategy);

@@ -17,6 +17,9 @@ static const struct it_option rows[] = {
            "Type of the working weights; auto: bfloat16 with bf16: true, else the model's own."),
     ROW(dataset_name, STRING, NULL,
         "Task, file or folder, or a name under the dataset root, to take prompts from."),
+    ROW(dataset_config, STRING, NULL,
+        "Configuration of the dataset: a folder in the dataset's; unset: the only one, default or "
+        "main."),
     ROW(dataset_prompt_column, STRING, NULL, "Field with the problem; unset: the task's own."),
     ROW(dataset_solution_column, STRING, NULL, "Field with the answer; unset: the task's own."),
     ROW(dataset_train_split, STRING, "train", "Split to train on."),
@@ -26,8 +29,8 @@ static const struct it_option rows[] = {
     ROW(system_prompt, STRING, NULL, "System message; unset: the task's own."),
     ROW(template_date, STRING, NULL,
         "Date that a chat template is told, as 2025-01-31, or today; unset: 2024-07-26."),
-    ROW(chat_template_kwargs, STRING, NULL,
-        "Variables of the chat template, a JSON object in quotes: '{\"enable_thinking\": false}'."),
+    ROW(chat_template_kwargs, OBJECT, NULL,
+        "Variables of the chat template, such as {enable_thinking: false}."),
     ROW(max_prompt_length, INT, "512", "Prompt tokens at most."),
     ROW(max_completion_length, INT, "256", "Completion tokens at most."),
     CHOICE(overlong_prompts, "drop", "drop|truncate|error",
@@ -129,6 +132,17 @@ static const struct it_option rows[] = {
         "Keep a block's input only and compute the rest again: less memory, same numbers."),
     ROW(bf16, BOOL, "false", "Working weights in bfloat16, unless torch_dtype says otherwise."),
 
+    /* adapters */
+    ROW(use_peft, BOOL, "false", "Train low-rank adapters (LoRA) and leave the weights alone."),
+    ROW(lora_r, INT, "16", "Rank of the adapters."),
+    ROW(lora_alpha, REAL, "32", "Adapters are scaled by lora_alpha / lora_r."),
+    ROW(lora_dropout, REAL, "0", "Only 0: the trained model is the one that samples."),
+    ROW(lora_target_modules, STRINGS, NULL,
+        "Modules with an adapter, as q_proj,up_proj, or all-linear; unset: q_proj,v_proj."),
+    ROW(lora_modules_to_save, STRINGS, NULL, "Only unset: nothing is trained beside adapters."),
+    ROW(use_rslora, BOOL, "false", "Scale by lora_alpha / sqrt(lora_r)."),
+    ROW(use_dora, BOOL, "false", "Only false: weight-decomposed adapters are not offered."),
+
     /* run */
     ROW(output_dir, STRING, NULL, "Folder of the run."),
     ROW(backend, STRING, "auto", "auto, cpu, cuda, vulkan or opencl, with :INDEX for one device."),
@@ -170,17 +184,14 @@ static const struct it_option rows[] = {
     /* model, tokenizer and data of open-r1 and TRL */
     NO_EFFECT("model_revision"), NO_EFFECT("attn_implementation"), NO_EFFECT("trust_remote_code"),
     NO_EFFECT("use_cache"), NO_EFFECT("low_cpu_mem_usage"), NO_EFFECT("disable_dropout"),
-    NO_EFFECT("cast_lm_head_to_fp32"), NO_EFFECT("tokenizer_name"), NO_EFFECT("dataset_config"),
+    NO_EFFECT("cast_lm_head_to_fp32"), NO_EFFECT("tokenizer_name"),
     NO_EFFECT("dataset_test_split"), NO_EFFECT("dataset_num_proc"),
     NO_EFFECT("dataset_streaming"), NO_EFFECT("remove_unused_columns"),
     NO_EFFECT("use_fast_tokenizer"), NO_EFFECT("preprocessing_num_workers"), NO_EFFECT("packing"),
     NO_EFFECT("eos_token"), NO_EFFECT("pad_token"), NO_EFFECT("group_by_length"),
     NO_EFFECT("length_column_name"), NO_EFFECT("label_names"), NO_EFFECT("data_seed"),
     NO_EFFECT("benchmarks"), NO_EFFECT("callbacks"), NO_EFFECT("bnb_4bit_quant_type"),
-    NO_EFFECT("use_bnb_nested_quant"), NO_EFFECT("lora_r"), NO_EFFECT("lora_alpha"),
-    NO_EFFECT("lora_dropout"), NO_EFFECT("lora_target_modules"),
-    NO_EFFECT("lora_modules_to_save"), NO_EFFECT("lora_task_type"), NO_EFFECT("use_rslora"),
-    NO_EFFECT("use_dora"),
+    NO_EFFECT("use_bnb_nested_quant"), NO_EFFECT("lora_task_type"),
 
     /* sampling engines */
     NO_EFFECT("use_vllm"), NO_EFFECT("vllm_mode"), NO_EFFECT("vllm_device"),
@@ -254,7 +265,7 @@ static const struct it_option rows[] = {
     NO_EFFECT("include_inputs_for_metrics"), NO_EFFECT("include_for_metrics"),
 
     /* no effect at the value that recipe.c allows, refused at any other */
-    NO_EFFECT("fp16"), NO_EFFECT("use_peft"), NO_EFFECT("load_in_8bit"), NO_EFFECT("load_in_4bit"),
+    NO_EFFECT("fp16"), NO_EFFECT("load_in_8bit"), NO_EFFECT("load_in_4bit"),
     NO_EFFECT("optim"), NO_EFFECT("optim_args"), NO_EFFECT("optim_target_modules"),
     NO_EFFECT("lr_scheduler_kwargs"), NO_EFFECT("generation_kwargs"),
     NO_EFFECT("model_init_kwargs"), NO_EFFECT("dataset_mixture"), NO_EFFECT("chat_template"),

@@ -17,13 +17,11 @@ static enum it_status open_sets(struct it_trainer *t)
                                      .beta2 = t->recipe->adam_beta2,
                                      .eps = t->recipe->adam_epsilon,
                                      .weight_decay = t->recipe->weight_decay};
-    if (t->plan.reference) {
-        IT_TRY(it_weights_open(t->net, "reference", IT_NONE, NULL, &t->reference));
-        IT_TRY(it_weights_copy(&t->reference, &t->net->weights));
+    if (it_needs_reference(t->recipe)) {
+        IT_TRY(it_weights_fork(t->net, "reference", t->recipe->sync_ref_model, &t->reference));
     }
-    if (t->plan.annotator) {
-        IT_TRY(it_weights_open(t->net, "annotator", IT_NONE, NULL, &t->annotator));
-        IT_TRY(it_weights_copy(&t->annotator, &t->net->weights));
+    if (it_needs_annotator(t->recipe)) {
+        IT_TRY(it_weights_fork(t->net, "annotator", true, &t->annotator));
     }
     IT_TRY(it_optimizer_open(t->net, &adamw, &t->optimizer));
     return it_arena_open(t->net->device, "generation and training", t->plan.phase, &t->phase);
@@ -89,10 +87,11 @@ static int64_t name_set(struct it_state_tensor *list, int64_t n, const char *pre
                         const struct it_weights *set)
 {
     for (int i = 0; i < set->n; i++) {
-        if (set->item[i].t.dtype == IT_NONE) { continue; }
+        const struct it_weight *w = &set->item[i];
+        if (w->t.dtype == IT_NONE || (w->flags & IT_WEIGHT_FROZEN)) { continue; }
         if (list) {
             snprintf(list[n].name, sizeof list[n].name, "%s.%d", prefix, i);
-            list[n].t = set->item[i].t;
+            list[n].t = w->t;
         }
         n++;
     }
@@ -169,7 +168,7 @@ end:
 static enum it_status move_sets(struct it_trainer *t)
 {
     const struct it_recipe *r = t->recipe;
-    if (t->plan.reference && r->sync_ref_model && t->update % r->ref_model_sync_steps == 0) {
+    if (it_needs_reference(r) && r->sync_ref_model && t->update % r->ref_model_sync_steps == 0) {
         IT_TRY(it_weights_mix(&t->reference, r->ref_model_mixup_alpha, &t->net->weights));
     }
     if (r->sc_annotator == IT_SC_EMA) {

@@ -63,6 +63,8 @@ struct it_backend {
     /* Fill ops, info, data and the kernels; `device` comes with options, pool and the fallback in
      * every row. */
     enum it_status (*open)(int index, struct it_device *device);
+    /* NULL, or whether `auto` may take device 0: not where it is software on the processor. */
+    bool (*suits_auto)(void);
 };
 
 /* Row r of a view as a host pointer; only where buffer->host is not NULL. */

@@ -158,7 +158,8 @@ static const struct it_backend *best_backend(void)
     for (size_t i = 0; (backend = it_backend_at(i)); ++i) {
         char why[160] = "";
         bool better = backend->priority >= 0 && (!best || backend->priority > best->priority);
-        if (better && backend->probe(why, sizeof why) > 0) { best = backend; }
+        if (!better || (backend->suits_auto && !backend->suits_auto())) { continue; }
+        if (backend->probe(why, sizeof why) > 0) { best = backend; }
     }
     return best;
 }

@@ -17,6 +17,9 @@ const char it_chat_template_chatml[] =
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/* Bytes of a template's file. Published ones have 10 kB. */
+enum { MOST_TEMPLATE = 1 << 24 };
+
 struct it_chat_template {
     struct it_jinja *plain, *tools; /* tools: for conversations that have some; may be NULL */
     json_t *variables;              /* special tokens and settings */
@@ -138,7 +141,7 @@ static enum it_status from_json(const char *where, const json_t *template,
 static enum it_status from_file(const char *path, struct it_jinja **jinja)
 {
     struct it_str text = {0};
-    enum it_status status = it_file_read(path, &text);
+    enum it_status status = it_file_read_limit(path, MOST_TEMPLATE, &text);
     if (status == IT_OK) {
         it_jinja_close(*jinja);
         *jinja = NULL;

@@ -362,7 +362,7 @@ enum it_status it_jitems(struct it_jrun *run, int line, const struct it_jvalue *
             return IT_OK;
         }
         struct it_jlist *rest = it_jarena_take(&run->arena, sizeof *rest);
-        *rest = (struct it_jlist){.item = l->item + l->at, .n = l->n - l->at};
+        if (l->at < l->n) { *rest = (struct it_jlist){.item = l->item + l->at, .n = l->n - l->at}; }
         l->at = l->n;
         *items_out = rest;
         return IT_OK;

@@ -57,7 +57,7 @@ enum it_status it_load_vocab_merges(struct it_tokenizer *tokenizer, const char *
 {
     bool gpt2 = class_name && it_starts_with(class_name, "GPT2Tokenizer");
     if (class_name && !gpt2 && !it_starts_with(class_name, "Qwen2Tokenizer")) {
-        return it_fail(IT_UNSUPPORTED,
+        return it_fail(IT_INVALID,
                        "%s: no tokenizer.json beside it, and tokenizer_class \"%s\" "
                        "has no expression built in",
                        vocab_path, class_name);
@@ -113,7 +113,7 @@ static enum it_status put_rank_line(struct it_vocab *vocab, const struct it_line
     it_str_clear(bytes);
     if (!space || end == space + 1 || *end != '\0' ||
         !base64_add(bytes, line, (size_t)(space - line))) {
-        return it_fail(IT_UNSUPPORTED,
+        return it_fail(IT_INVALID,
                        "%s:%lld: not \"base64 rank\" (a SentencePiece model is "
                        "not read)",
                        lines->path, (long long)lines->number);

@@ -25,7 +25,7 @@ static enum it_status load_normalizer(struct it_tokenizer *tokenizer, const char
     }
     const json_t *list = json_object_get(part, "normalizers");
     if (strcmp(type, "Sequence") != 0 || !json_is_array(list) || depth > 4) {
-        return it_fail(IT_UNSUPPORTED, "%s: normalizer \"%s\" is not known here (NFC is)", where,
+        return it_fail(IT_INVALID, "%s: normalizer \"%s\" is not known here (NFC is)", where,
                        type);
     }
     size_t i;
@@ -41,7 +41,7 @@ static enum it_status add_split(struct it_tokenizer *tokenizer, const char *wher
                                 const char *pattern, bool literal)
 {
     if (tokenizer->splits == IT_SPLITS_MAX) {
-        return it_fail(IT_UNSUPPORTED, "%s: more than %d pre-tokenizer expressions", where,
+        return it_fail(IT_INVALID, "%s: more than %d pre-tokenizer expressions", where,
                        IT_SPLITS_MAX);
     }
     IT_TRY(it_split_open(where, pattern, literal, &tokenizer->split[tokenizer->splits]));
@@ -64,7 +64,7 @@ static enum it_status load_split(struct it_tokenizer *tokenizer, const char *whe
     }
     bool removed = behavior && strcmp(behavior, "Removed") == 0;
     if (!removed && !(behavior && strcmp(behavior, "Isolated") == 0)) {
-        return it_fail(IT_UNSUPPORTED, "%s: pre_tokenizer Split with behavior \"%s\"", where,
+        return it_fail(IT_INVALID, "%s: pre_tokenizer Split with behavior \"%s\"", where,
                        behavior ? behavior : "");
     }
     IT_TRY(add_split(tokenizer, where, regex ? regex : literal, !regex));
@@ -81,7 +81,7 @@ static enum it_status load_byte_level(struct it_tokenizer *tokenizer, const char
     IT_TRY(it_json_get_bool(part, where, "add_prefix_space", true, &prefix_space));
     IT_TRY(it_json_get_bool(part, where, "use_regex", true, &use_regex));
     if (prefix_space) {
-        return it_fail(IT_UNSUPPORTED, "%s: pre_tokenizer ByteLevel with add_prefix_space", where);
+        return it_fail(IT_INVALID, "%s: pre_tokenizer ByteLevel with add_prefix_space", where);
     }
     return use_regex ? add_split(tokenizer, where, it_pattern_gpt2, false) : IT_OK;
 }
@@ -92,7 +92,7 @@ static enum it_status load_pre_tokenizer(struct it_tokenizer *tokenizer, const c
 {
     const char *type = type_of(part);
     if (*bytes) {
-        return it_fail(IT_UNSUPPORTED, "%s: pre_tokenizer \"%s\" after ByteLevel", where, type);
+        return it_fail(IT_INVALID, "%s: pre_tokenizer \"%s\" after ByteLevel", where, type);
     }
     if (strcmp(type, "Split") == 0) { return load_split(tokenizer, where, part); }
     if (strcmp(type, "ByteLevel") == 0) {
@@ -101,7 +101,7 @@ static enum it_status load_pre_tokenizer(struct it_tokenizer *tokenizer, const c
     }
     const json_t *list = json_object_get(part, "pretokenizers");
     if (strcmp(type, "Sequence") != 0 || !json_is_array(list) || depth > 4) {
-        return it_fail(IT_UNSUPPORTED,
+        return it_fail(IT_INVALID,
                        "%s: pre_tokenizer \"%s\" is not known here (Split and ByteLevel are)",
                        where, type);
     }
@@ -125,15 +125,15 @@ static enum it_status check_model(const char *where, const json_t *model, bool *
     IT_TRY(it_json_get_bool(model, where, "byte_fallback", false, &byte_fallback));
     IT_TRY(it_json_get_bool(model, where, "ignore_merges", false, ignore_merges));
     if (type && strcmp(type, "BPE") != 0) {
-        return it_fail(IT_UNSUPPORTED, "%s: model \"%s\" (byte-level BPE is known)", where, type);
+        return it_fail(IT_INVALID, "%s: model \"%s\" (byte-level BPE is known)", where, type);
     }
     if ((prefix && *prefix) || (suffix && *suffix) || byte_fallback) {
-        return it_fail(IT_UNSUPPORTED, "%s: a BPE model with subword marks or byte_fallback",
+        return it_fail(IT_INVALID, "%s: a BPE model with subword marks or byte_fallback",
                        where);
     }
     const json_t *dropout = json_object_get(model, "dropout");
     if (json_is_number(dropout) && json_number_value(dropout) > 0) {
-        return it_fail(IT_UNSUPPORTED, "%s: a BPE model with dropout", where);
+        return it_fail(IT_INVALID, "%s: a BPE model with dropout", where);
     }
     return IT_OK;
 }
@@ -216,7 +216,7 @@ static enum it_status check_unknown(const struct it_tokenizer *tokenizer, const 
     if (!unknown) { return IT_OK; }
     for (int byte = 0; byte < 256; byte++) {
         if (tokenizer->vocab.byte[byte] < 0) {
-            return it_fail(IT_UNSUPPORTED, "%s: unk_token, and no token for byte 0x%02x", where,
+            return it_fail(IT_INVALID, "%s: unk_token, and no token for byte 0x%02x", where,
                            (unsigned)byte);
         }
     }
@@ -234,7 +234,7 @@ enum it_status it_load_json(struct it_tokenizer *tokenizer, const char *where, j
     IT_TRY(load_normalizer(tokenizer, where, json_object_get(root, "normalizer"), 0));
     IT_TRY(load_pre_tokenizer(tokenizer, where, json_object_get(root, "pre_tokenizer"), 0, &bytes));
     if (!bytes || (json_is_object(decoder) && strcmp(type_of(decoder), "ByteLevel") != 0)) {
-        return it_fail(IT_UNSUPPORTED, "%s: not a byte-level tokenizer", where);
+        return it_fail(IT_INVALID, "%s: not a byte-level tokenizer", where);
     }
     sources->where = where;
     sources->list = json_object_get(root, "added_tokens");

@@ -54,7 +54,7 @@ struct rewrite {
 
 static enum it_status refuse(const struct rewrite *r, const char *what)
 {
-    return it_fail(IT_UNSUPPORTED, "%s: pre-tokenizer expression: %s at \"%.24s\"", r->where, what,
+    return it_fail(IT_INVALID, "%s: pre-tokenizer expression: %s at \"%.24s\"", r->where, what,
                    r->at);
 }
 

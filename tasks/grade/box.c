@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "core/base/str.h"
 
 /* The brace that opens a box at text[at], or 0: none begins here. */
 static size_t box_open(const char *text, size_t size, size_t at)
@@ -63,10 +64,7 @@ char *it_box_last(const char *text)
     for (size_t i = boxes.n; i > 0 && content == NULL; i--) {
         const struct it_box *box = &boxes.item[i - 1];
         if (box->close == size) { continue; }
-        size_t from = box->open + 1, to = box->close;
-        while (from < to && strchr(" \t\r\n", text[from]) != NULL) { from++; }
-        while (to > from && strchr(" \t\r\n", text[to - 1]) != NULL) { to--; }
-        content = it_strndup(text + from, to - from);
+        content = it_trimmed(text + box->open + 1, box->close - box->open - 1);
     }
     it_boxes_free(&boxes);
     return content;

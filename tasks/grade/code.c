@@ -23,15 +23,6 @@ static const char *fence_of(const char *line, const char *end)
     return NULL;
 }
 
-static bool is_space(char c) { return c != '\0' && strchr(" \t\r\n\f\v", c) != NULL; }
-
-static char *stripped(const char *from, const char *to)
-{
-    while (from < to && is_space(*from)) { from++; }
-    while (to > from && is_space(to[-1])) { to--; }
-    return it_strndup(from, (size_t)(to - from));
-}
-
 char *it_code_last_block(const char *completion)
 {
     /* the line behind the last fence but one, and the newline before the last */
@@ -48,7 +39,7 @@ char *it_code_last_block(const char *completion)
         if (*end == '\0') { break; }
         at = end + 1;
     }
-    if (fences == 0) { return stripped(completion, completion + strlen(completion)); }
+    if (fences == 0) { return it_trimmed(completion, strlen(completion)); }
     if (fences == 1) { return NULL; }
     return it_strndup(from, to > from ? (size_t)(to - from) - 1 : 0);
 }
@@ -62,7 +53,7 @@ char *it_code_all_blocks(const char *completion)
         const char *end = line_end(at), *hit = fence_of(at, end);
         if (hit != NULL) {
             if (open != NULL) {
-                char *block = stripped(open, hit);
+                char *block = it_trimmed(open, (size_t)(hit - open));
                 it_str_printf(&program, "%s%s", found ? "\n\n" : "", block);
                 it_free(block);
                 open = NULL;

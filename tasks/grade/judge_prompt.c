@@ -19,25 +19,13 @@ static const char begin_mark[] = "<|im_start|>", end_mark[] = "<|im_end|>";
 static const char *const fields[] = {"{instruction}", "{output_1}", "{output_2}"};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* Without white space at either end. */
-static char *trimmed(const char *text, size_t size)
-{
-    static const char space[] = " \t\r\n";
-    while (size > 0 && strchr(space, *text) != NULL) {
-        text++;
-        size--;
-    }
-    while (size > 0 && strchr(space, text[size - 1]) != NULL) { size--; }
-    return it_strndup(text, size);
-}
-
 static void add_message(struct it_judge_template *t, const char *role, size_t role_size,
                         const char *content, size_t size)
 {
     t->message = it_grow(t->message, &t->cap, t->n + 1, sizeof *t->message);
     t->message[t->n++] = (struct it_judge_message){
-        .role = trimmed(role, role_size),
-        .content = trimmed(content, size),
+        .role = it_trimmed(role, role_size),
+        .content = it_trimmed(content, size),
     };
 }
 

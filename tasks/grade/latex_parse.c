@@ -77,11 +77,33 @@ static bool is_mixed(const struct it_token *before, const struct it_expr *left,
            right->arg[1]->value.num > 0;
 }
 
+/* "1 1/2" as people type it. NULL, with nothing read, where something else stands. */
+static struct it_expr *parse_typed_mixed(struct parser *parser)
+{
+    const struct it_token *at = parser->token;
+    bool numbers = at[0].kind == IT_TOKEN_NUMBER && at[1].kind == IT_TOKEN_NUMBER &&
+                   at[2].kind == IT_TOKEN_CHAR && at[2].symbol == '/' &&
+                   at[3].kind == IT_TOKEN_NUMBER;
+    if (!numbers) { return NULL; }
+    struct it_expr *whole = it_parse_factor(parser), *over = it_parse_factor(parser);
+    parser->token++;
+    struct it_expr *under = it_parse_factor(parser);
+    struct it_expr *part = it_expr_binary(parser->pool, IT_EXPR_DIV, over, under);
+    bool alone = parser->token == at + 4 && !it_parse_starts_factor(parser);
+    if (whole != NULL && part != NULL && alone && is_mixed(at, whole, part)) {
+        return it_expr_binary(parser->pool, IT_EXPR_ADD, whole, part);
+    }
+    parser->token = at;
+    return NULL;
+}
+
 /* Factors side by side: they bind closer than any sign, 1/2x is 1/(2x). */
 static struct it_expr *parse_adjacent(struct parser *parser)
 {
     struct node_list factor = {.n = 0};
     const struct it_token *before = parser->token;
+    struct it_expr *mixed = parse_typed_mixed(parser);
+    if (mixed != NULL) { return mixed; }
     struct it_expr *first = it_parse_factor(parser);
     if (!it_node_add(&factor, first)) { return NULL; }
     while (it_parse_starts_factor(parser)) {

@@ -7,6 +7,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "tasks/dataset.h"
 #include "tasks/embedded.h"
 #include "tasks/grade/literal.h"
 
@@ -315,13 +316,10 @@ static enum it_status judge_compat(const struct judge *j, struct it_verdict *ver
     return IT_OK;
 }
 
-enum it_status it_lcb_judge(struct it_sandbox *sandbox, const struct it_lcb_rules *rules,
-                            const char *where, const char *program,
-                            const struct it_code_tests *tests, struct it_verdict *verdict)
+static enum it_status judge(struct judge *j, struct it_verdict *verdict)
 {
-    struct judge j = {.sandbox = sandbox, .rules = rules, .where = where, .program = program,
-                      .tests = tests};
-    j.seconds = tests->time_limit_s > 0.0 ? tests->time_limit_s : rules->time_limit_s;
+    const struct it_code_tests *tests = j->tests;
+    const struct it_lcb_rules *rules = j->rules;
     bool stdio = !tests->files && tests->checker == NULL;
     verdict->gradable = false;
     if (tests->interactive) {
@@ -333,12 +331,45 @@ enum it_status it_lcb_judge(struct it_sandbox *sandbox, const struct it_lcb_rule
         return IT_OK;
     }
     if (!expected_readable(tests, verdict)) { return IT_OK; }
-    if (sandbox == NULL) {
-        return it_fail(IT_UNSUPPORTED, "%s: the program cannot be judged: no sandbox is open",
-                       where);
-    }
     verdict->gradable = true;
-    return rules->compat && stdio ? judge_compat(&j, verdict) : judge_strict(&j, verdict);
+    if (j->program == NULL) {
+        verdict->detail = it_strdup("no block of code");
+        return IT_OK;
+    }
+    if (j->sandbox == NULL) {
+        return it_fail(IT_UNSUPPORTED, "%s: the program cannot be judged: no sandbox is open",
+                       j->where);
+    }
+    return rules->compat && stdio ? judge_compat(j, verdict) : judge_strict(j, verdict);
+}
+
+enum it_status it_lcb_grade(struct it_sandbox *sandbox, const struct it_lcb_rules *rules,
+                            const json_t *fields, const char *where,
+                            struct it_verdict *verdict_out)
+{
+    const char *completion;
+    struct it_code_tests tests;
+    struct it_verdict verdict = {0};
+    IT_TRY(it_dataset_string(fields, where, "completion", &completion));
+    IT_TRY(it_code_tests_read(fields, where, &tests));
+    char *program = rules->all_blocks ? it_code_all_blocks(completion)
+                                      : it_code_last_block(completion);
+    if (program != NULL && program[0] == '\0') {
+        it_free(program);
+        program = NULL;
+    }
+    verdict.extracted = program;
+    struct judge j = {.sandbox = sandbox, .rules = rules, .where = where, .program = program,
+                      .tests = &tests, .seconds = tests.time_limit_s > 0.0 ? tests.time_limit_s
+                                                                           : rules->time_limit_s};
+    enum it_status status = judge(&j, &verdict);
+    it_code_tests_free(&tests);
+    if (status != IT_OK) {
+        it_verdict_free(&verdict);
+        return status;
+    }
+    *verdict_out = verdict;
+    return IT_OK;
 }
 
 /* ---- CRUXEval-I ---- */

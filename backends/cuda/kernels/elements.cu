@@ -1,41 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-/* fill, copy, scale_add, swiglu and its backward: a block takes columns of a row; grid.y walks the
- * rows. */
+/* fill, copy, scale_add, swiglu and its backward: a block takes columns of a row, a thread eight
+ * at a time; grid.y walks the rows. */
 #include "backends/cuda/kernels/device.cuh"
 
 #define FOR_ROWS(r, n) for (long long r = blockIdx.y; r < (n); r += gridDim.y)
-#define FOR_COLUMNS(c, n)                                                                          \
-    for (long long c = (long long)blockIdx.x * blockDim.x + threadIdx.x; c < (n);                  \
-         c += (long long)gridDim.x * blockDim.x)
+#define FOR_EIGHTS(c, n)                                                                           \
+    for (long long c = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * EIGHT; c < (n);        \
+         c += (long long)gridDim.x * blockDim.x * EIGHT)
 
 template <class T> static __device__ void fill(const it_cuda_elements &p)
 {
+    long long n = p.columns;
+    bool wide = in_eights(p.y, n);
+    float y[EIGHT];
+    for (int i = 0; i < EIGHT; i++) { y[i] = p.alpha; }
     FOR_ROWS(r, p.rows)
     {
-        T *y = row_of<T>(p.y, r);
-        FOR_COLUMNS(c, p.columns) { put(y + c, p.alpha); }
+        FOR_EIGHTS(c, n) { put_eight(row_of<T>(p.y, r), c, n, wide, y); }
     }
 }
 DEFINE_TYPED(fill, it_cuda_elements)
 
 template <class T> static __device__ void scale_add(const it_cuda_elements &p)
 {
+    long long n = p.columns;
+    bool wide = in_eights(p.y, n) && in_eights(p.a, n) && in_eights(p.b, n);
     FOR_ROWS(r, p.rows)
     {
-        T *y = row_of<T>(p.y, r);
-        const T *a = row_of<const T>(p.a, r), *b = row_of<const T>(p.b, r);
-        FOR_COLUMNS(c, p.columns) { put(y + c, p.alpha * get(a + c) + p.beta * get(b + c)); }
+        FOR_EIGHTS(c, n)
+        {
+            float a[EIGHT], b[EIGHT];
+            get_eight(a, row_of<const T>(p.a, r), c, n, wide);
+            get_eight(b, row_of<const T>(p.b, r), c, n, wide);
+            for (int i = 0; i < EIGHT; i++) { a[i] = p.alpha * a[i] + p.beta * b[i]; }
+            put_eight(row_of<T>(p.y, r), c, n, wide, a);
+        }
     }
 }
 DEFINE_TYPED(scale_add, it_cuda_elements)
 
 template <class Y, class X> static __device__ void copy(const it_cuda_elements &p)
 {
+    long long n = p.columns;
+    bool wide = in_eights(p.y, n) && in_eights(p.a, n);
     FOR_ROWS(r, p.rows)
     {
-        Y *y = row_of<Y>(p.y, r);
-        const X *x = row_of<const X>(p.a, r);
-        FOR_COLUMNS(c, p.columns) { put(y + c, get(x + c)); }
+        FOR_EIGHTS(c, n)
+        {
+            float x[EIGHT];
+            get_eight(x, row_of<const X>(p.a, r), c, n, wide);
+            put_eight(row_of<Y>(p.y, r), c, n, wide, x);
+        }
     }
 }
 DEFINE_KERNEL(copy_f32_f32, it_cuda_elements) { copy<float, float>(p); }
@@ -45,27 +60,43 @@ DEFINE_KERNEL(copy_bf16_bf16, it_cuda_elements) { copy<bf16, bf16>(p); }
 
 template <class T> static __device__ void swiglu(const it_cuda_swiglu &p)
 {
+    long long n = p.columns;
+    bool wide = in_eights(p.y, n) && in_eights(p.gu, n);
     FOR_ROWS(r, p.rows)
     {
-        T *h = row_of<T>(p.y, r);
-        const T *gate = row_of<const T>(p.gu, r), *up = gate + p.columns;
-        FOR_COLUMNS(c, p.columns) { put(h + c, k_silu(get(gate + c)) * get(up + c)); }
+        const T *gate = row_of<const T>(p.gu, r);
+        FOR_EIGHTS(c, n)
+        {
+            float g[EIGHT], u[EIGHT];
+            get_eight(g, gate, c, n, wide);
+            get_eight(u, gate + n, c, n, wide);
+            for (int i = 0; i < EIGHT; i++) { g[i] = k_silu(g[i]) * u[i]; }
+            put_eight(row_of<T>(p.y, r), c, n, wide, g);
+        }
     }
 }
 DEFINE_TYPED(swiglu, it_cuda_swiglu)
 
 template <class T> static __device__ void swiglu_bwd(const it_cuda_swiglu &p)
 {
+    long long n = p.columns;
+    bool wide = in_eights(p.y, n) && in_eights(p.gu, n) && in_eights(p.dh, n);
     FOR_ROWS(r, p.rows)
     {
-        T *dgate = row_of<T>(p.y, r), *dup = dgate + p.columns;
-        const T *gate = row_of<const T>(p.gu, r), *up = gate + p.columns;
-        const T *dh = row_of<const T>(p.dh, r);
-        FOR_COLUMNS(c, p.columns)
+        const T *gate = row_of<const T>(p.gu, r);
+        T *dgate = row_of<T>(p.y, r);
+        FOR_EIGHTS(c, n)
         {
-            float g = get(gate + c), u = get(up + c), d = get(dh + c);
-            put(dgate + c, d * u * k_silu_grad(g));
-            put(dup + c, d * k_silu(g));
+            float g[EIGHT], u[EIGHT], d[EIGHT];
+            get_eight(g, gate, c, n, wide);
+            get_eight(u, gate + n, c, n, wide);
+            get_eight(d, row_of<const T>(p.dh, r), c, n, wide);
+            for (int i = 0; i < EIGHT; i++) {
+                u[i] = d[i] * u[i] * k_silu_grad(g[i]);
+                d[i] = d[i] * k_silu(g[i]);
+            }
+            put_eight(dgate, c, n, wide, u);
+            put_eight(dgate + n, c, n, wide, d);
         }
     }
 }

@@ -4,7 +4,7 @@
  * Every element of y is one sum over k in ascending order, 16 at a time on tensor cores, whatever
  * the tile it falls into: a row does not depend on how many rows there are, and a product of few
  * rows is equal to the bit to the same rows of a large one. */
-#include "backends/cuda/kernels/mma.cuh"
+#include "backends/cuda/kernels/gemm.cuh"
 
 /* Element (i, l) of op(a) or (j, l) of op(b): `across` says that l counts rows of the matrix. */
 template <class T>
@@ -13,17 +13,6 @@ static __device__ __forceinline__ float load_edge(const it_cuda_view &v, bool ac
 {
     if (i >= n || l >= k) { return 0.0f; }
     return across ? get(row_of<const T>(v, l) + i) : get(row_of<const T>(v, i) + l);
-}
-
-template <class Y, class X>
-static __device__ __forceinline__ void store_element(const it_cuda_matmul &p, long long i,
-                                                     long long j, float sum)
-{
-    if (i >= p.m || j >= p.n) { return; }
-    Y *y = row_of<Y>(p.y, i) + j;
-    if (p.bias) { sum += get((const X *)p.bias + j); }
-    if (p.accumulate) { sum += get(y); }
-    put(y, sum);
 }
 
 /* ---- plain cores: a block of 256 threads makes 64 x 64, a thread 4 x 4 ---- */
@@ -73,7 +62,8 @@ DEFINE_KERNEL(gemm_bf16_bf16, it_cuda_matmul) { gemm<bf16, bf16>(p); }
  * eight rows of a fragment fall into different banks. */
 enum { MMA_K = 32, MMA_ROW = MMA_K + 8 };
 
-/* rows x MMA_K of op(x) from (i0, k0) on. Where 16-byte loads are possible they are used. */
+/* rows x MMA_K of op(x) from (i0, k0) on: complete after copy_wait. Where 16-byte copies are possible
+ * they are used. */
 static __device__ __forceinline__ void load_tile(unsigned short *tile, int rows,
                                                  const it_cuda_view &v, bool across, long long i0,
                                                  long long k0, long long n, long long k)
@@ -84,8 +74,7 @@ static __device__ __forceinline__ void load_tile(unsigned short *tile, int rows,
     if (wide) {
         for (int e = threadIdx.x; e < rows * (MMA_K / 8); e += blockDim.x) {
             int i = e / (MMA_K / 8), l = e % (MMA_K / 8) * 8;
-            *(uint4 *)(tile + i * MMA_ROW + l) =
-                *(const uint4 *)(base + (i0 + i) * v.row + k0 + l);
+            copy_16(tile + i * MMA_ROW + l, base + (i0 + i) * v.row + k0 + l);
         }
         return;
     }
@@ -102,16 +91,23 @@ template <class Y, int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS>
 static __device__ void gemm_mma(const it_cuda_matmul &p)
 {
     enum { DOWN = WARP_ROWS / 16, ALONG = WARP_COLUMNS / 8 };
-    __shared__ __align__(16) unsigned short a[ROWS * MMA_ROW], b[COLUMNS * MMA_ROW];
+    __shared__ __align__(16) unsigned short tile_a[2][ROWS * MMA_ROW], tile_b[2][COLUMNS * MMA_ROW];
     long long i0 = (long long)blockIdx.y * ROWS, j0 = (long long)blockIdx.x * COLUMNS;
     int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4 * 2;
     int wi = warp / (COLUMNS / WARP_COLUMNS) * WARP_ROWS;
     int wj = warp % (COLUMNS / WARP_COLUMNS) * WARP_COLUMNS;
     float sum[DOWN][ALONG][4] = {};
-    for (long long k0 = 0; k0 < p.k; k0 += MMA_K) {
-        load_tile(a, ROWS, p.a, p.trans_a, i0, k0, p.m, p.k);
-        load_tile(b, COLUMNS, p.b, !p.trans_b, j0, k0, p.n, p.k);
-        __syncthreads();
+    load_tile(tile_a[0], ROWS, p.a, p.trans_a, i0, 0, p.m, p.k);
+    load_tile(tile_b[0], COLUMNS, p.b, !p.trans_b, j0, 0, p.n, p.k);
+    int side = 0;
+    for (long long k0 = 0; k0 < p.k; k0 += MMA_K, side ^= 1) {
+        const unsigned short *a = tile_a[side], *b = tile_b[side];
+        copy_wait();
+        __syncthreads(); /* this side is there, and the other is done with */
+        if (k0 + MMA_K < p.k) {
+            load_tile(tile_a[side ^ 1], ROWS, p.a, p.trans_a, i0, k0 + MMA_K, p.m, p.k);
+            load_tile(tile_b[side ^ 1], COLUMNS, p.b, !p.trans_b, j0, k0 + MMA_K, p.n, p.k);
+        }
 #pragma unroll
         for (int l = 0; l < MMA_K; l += 16) {
             unsigned fa[DOWN][4], fb[ALONG][2];
@@ -129,7 +125,6 @@ static __device__ void gemm_mma(const it_cuda_matmul &p)
                 for (int j = 0; j < ALONG; j++) { mma_bf16(sum[i][j], fa[i], fb[j]); }
             }
         }
-        __syncthreads();
     }
 #pragma unroll
     for (int i = 0; i < DOWN; i++) {

@@ -39,18 +39,22 @@ template <class T> static __device__ void rmsnorm(const it_cuda_norm &p)
     __shared__ float shared[WARP];
     norm_row row = norm_split(p.columns, shared);
     const T *w = (const T *)p.w;
+    long long n = p.columns;
+    bool wide = in_eights(p.x, n) && in_eights(p.y, n) && in_eights({(void *)p.w, 0}, n);
     for (long long r = norm_first(row); r < p.rows; r += norm_step(row)) {
         const T *x = row_of<const T>(p.x, r);
-        T *y = row_of<T>(p.y, r);
-        float sum = 0.0f;
-        for (long long c = row.lane; c < p.columns; c += row.lanes) {
-            float value = get(x + c);
-            sum += value * value;
+        float sum = 0.0f, at[EIGHT], gain[EIGHT];
+        for (long long c = row.lane * EIGHT; c < n; c += row.lanes * EIGHT) {
+            get_eight(at, x, c, n, wide);
+            for (int i = 0; i < EIGHT; i++) { sum += at[i] * at[i]; }
         }
-        float rstd = 1.0f / sqrtf(norm_sum(row, sum) / (float)p.columns + p.eps);
+        float rstd = 1.0f / sqrtf(norm_sum(row, sum) / (float)n + p.eps);
         if (row.lane == 0) { p.rstd[r] = rstd; }
-        for (long long c = row.lane; c < p.columns; c += row.lanes) {
-            put(y + c, get(x + c) * rstd * get(w + c));
+        for (long long c = row.lane * EIGHT; c < n; c += row.lanes * EIGHT) {
+            get_eight(at, x, c, n, wide);
+            get_eight(gain, w, c, n, wide);
+            for (int i = 0; i < EIGHT; i++) { at[i] = at[i] * rstd * gain[i]; }
+            put_eight(row_of<T>(p.y, r), c, n, wide, at);
         }
     }
 }
@@ -62,16 +66,27 @@ template <class T> static __device__ void rmsnorm_dx(const it_cuda_norm &p)
     __shared__ float shared[WARP];
     norm_row row = norm_split(p.columns, shared);
     const T *w = (const T *)p.w;
+    long long n = p.columns;
+    bool wide = in_eights(p.x, n) && in_eights(p.y, n) && in_eights(p.dy, n) &&
+                in_eights({(void *)p.w, 0}, n);
     for (long long r = norm_first(row); r < p.rows; r += norm_step(row)) {
         const T *x = row_of<const T>(p.x, r), *dy = row_of<const T>(p.dy, r);
-        T *dx = row_of<T>(p.y, r);
-        float rstd = p.rstd[r], sum = 0.0f;
-        for (long long c = row.lane; c < p.columns; c += row.lanes) {
-            sum += get(dy + c) * get(w + c) * (get(x + c) * rstd);
+        float rstd = p.rstd[r], sum = 0.0f, at[EIGHT], gain[EIGHT], d[EIGHT];
+        for (long long c = row.lane * EIGHT; c < n; c += row.lanes * EIGHT) {
+            get_eight(at, x, c, n, wide);
+            get_eight(gain, w, c, n, wide);
+            get_eight(d, dy, c, n, wide);
+            for (int i = 0; i < EIGHT; i++) { sum += d[i] * gain[i] * (at[i] * rstd); }
         }
-        float mean = norm_sum(row, sum) / (float)p.columns;
-        for (long long c = row.lane; c < p.columns; c += row.lanes) {
-            put(dx + c, rstd * (get(dy + c) * get(w + c) - get(x + c) * rstd * mean));
+        float mean = norm_sum(row, sum) / (float)n;
+        for (long long c = row.lane * EIGHT; c < n; c += row.lanes * EIGHT) {
+            get_eight(at, x, c, n, wide);
+            get_eight(gain, w, c, n, wide);
+            get_eight(d, dy, c, n, wide);
+            for (int i = 0; i < EIGHT; i++) {
+                d[i] = rstd * (d[i] * gain[i] - at[i] * rstd * mean);
+            }
+            put_eight(row_of<T>(p.y, r), c, n, wide, d);
         }
     }
 }

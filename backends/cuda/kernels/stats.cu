@@ -96,10 +96,14 @@ DEFINE_KERNEL(token_stats, it_cuda_stats)
     float inverse1 = 1.0f / p.temps[0], inverse2 = 1.0f / p.temps[1];
     bool same = inverse1 == inverse2 && p.some == p.columns;
     sums all = no_sums(), some = no_sums();
-    for (long long j = threadIdx.x; j < p.columns; j += blockDim.x) {
-        float value = z[j];
-        add_logit(&all, value * inverse1);
-        if (!same && j < p.some) { add_logit(&some, value * inverse2); }
+    bool wide = in_eights(p.logits, p.columns);
+    for (long long j = threadIdx.x * EIGHT; j < p.columns; j += blockDim.x * EIGHT) {
+        float value[EIGHT];
+        get_eight(value, z, j, p.columns, wide);
+        for (int i = 0; i < EIGHT && j + i < p.columns; i++) {
+            add_logit(&all, value[i] * inverse1);
+            if (!same && j + i < p.some) { add_logit(&some, value[i] * inverse2); }
+        }
     }
     all = block_merge(all, shared);
     some = same ? all : block_merge(some, shared);
@@ -118,9 +122,9 @@ DEFINE_KERNEL(token_stats, it_cuda_stats)
     y[TOP] = 1.0f / some.s;
 }
 
-template <class Y> static __device__ void token_stats_bwd(const it_cuda_stats &p)
+template <class Y>
+static __device__ __forceinline__ void token_stats_bwd_row(const it_cuda_stats &p, long long r)
 {
-    long long r = blockIdx.y;
     const float *z = row_of<const float>(p.logits, r), *stats = row_of<const float>(p.stats, r);
     const float *coefs = row_of<const float>(p.coefs, r);
     Y *y = row_of<Y>(p.dlogits, r);
@@ -141,6 +145,11 @@ template <class Y> static __device__ void token_stats_bwd(const it_cuda_stats &p
         }
         put(y + j, d);
     }
+}
+
+template <class Y> static __device__ void token_stats_bwd(const it_cuda_stats &p)
+{
+    for (long long r = blockIdx.y; r < p.rows; r += gridDim.y) { token_stats_bwd_row<Y>(p, r); }
 }
 DEFINE_KERNEL(token_stats_bwd_f32, it_cuda_stats) { token_stats_bwd<float>(p); }
 DEFINE_KERNEL(token_stats_bwd_bf16, it_cuda_stats) { token_stats_bwd<bf16>(p); }

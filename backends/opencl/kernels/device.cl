@@ -21,14 +21,16 @@ typedef float T;
 #    define get16(p, i) vload16(0, (p) + (i))
 #endif
 
-/* GROUP: items in a work group; WIDE (a define of the host): of those that walk a vocabulary or
- * make a tile of a product. An item owns COLUMNS neighbours of a row at a time. */
+/* GROUP: items in a work group; WIDE: in those that walk a vocabulary or make a tile of a product.
+ * An item owns COLUMNS neighbours of a row at a time. */
 #ifdef IT_CPU
 #    define GROUP 1
+#    define WIDE 1
 #    define COLUMNS CPU_COLUMNS
 #    define sync() /* nobody to wait for */
 #else
 #    define GROUP GPU_GROUP
+#    define WIDE IT_WIDE
 #    define COLUMNS 1
 #    define sync() barrier(CLK_LOCAL_MEM_FENCE)
 #endif

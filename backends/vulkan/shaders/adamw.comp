@@ -1,7 +1,7 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* adamw; the split master is that of core/tensor/ref_adamw.c. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 
 layout(local_size_x = GROUP) in;

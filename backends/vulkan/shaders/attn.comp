@@ -1,9 +1,9 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* attn and attn_decode: a group a query and head. Keys are walked in blocks of GROUP from the start
  * of the sequence, whichever rows they lie in: a decode step is equal to the bit to the last row of
  * a long one, and a shared prefix to one that is not. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
 
@@ -23,7 +23,7 @@ struct keys {
 keys keys_of(int r)
 {
     int most = p.pages > 0x7fffff00 / p.page ? 0x7fffff00 : p.pages * p.page;
-    return keys(clamp(get_int(p.length, r), 0, most), r * p.table_row);
+    return keys(clamp(get_int(p.lengths, r), 0, most), r * p.table_row);
 }
 
 int key_row(keys seen, int j)

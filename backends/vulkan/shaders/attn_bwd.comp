@@ -1,7 +1,7 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* The backward of attention: delta, then dq a query's group, then dk and dv a key's. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 
 layout(local_size_x = GROUP) in;

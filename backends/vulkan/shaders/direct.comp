@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* matmul for processors, where shared memory and barriers cost more than they save: an invocation
  * makes DOWN x ALONG of y from registers. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #ifdef IT_KERNEL_matmul_direct_to_f32
 #    define IT_TO_F32
 #endif

@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* matmul through shared memory, for GPUs: a work group makes ROWS x COLUMNS of y, an invocation
  * DOWN x ALONG of it. The `few` kernels are for products of few rows. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #if defined(IT_KERNEL_matmul_to_f32) || defined(IT_KERNEL_matmul_few_to_f32)
 #    define IT_TO_F32
 #endif

@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* rmsnorm and its backward. A row is a group's; dw is summed in chunks of rows, a column an
  * invocation's. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
 

@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* rope: a group a row, an invocation a pair. A position outside the table leaves NaN: wrong, and
  * seen to be. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 
 layout(local_size_x = GROUP) in;

@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* gather_rows, kv_write: a group a row. scatter_add_rows: an invocation owns a column, so that rows
  * are added in their order. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 
 layout(local_size_x = GROUP) in;

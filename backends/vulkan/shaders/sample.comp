@@ -1,10 +1,10 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
-/* sample: a group a row; each invocation owns a stretch of ids. Every filter is a lower bound on the
- * logit, found by bisection over the ordered bit patterns of floats, as in
+/* sample: a group a row; each invocation owns a stretch of ids. Every filter is a lower bound on
+ * the logit, found by bisection over the ordered bit patterns of floats, as in
  * core/tensor/ref_sample.c. Sums are pairs of floats (Knuth's two-sum): doubles are optional here,
  * and a draw should not hang on the rounding of a long sum. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
 
@@ -65,8 +65,8 @@ float mass_of(draw d, int j, float bound, float least, bool weighted)
     return w >= least ? w : 0.0;
 }
 
-/* mass[i] for each stretch; returns their sum in the order of ids. Where it is not `wanted` there is
- * no work, but the barriers are met. */
+/* mass[i] for each stretch; returns their sum in the order of ids. Where it is not `wanted` there
+ * is no work, but the barriers are met. */
 vec2 mass_from(draw d, bool wanted, float bound, float least, bool weighted)
 {
     vec2 sum = vec2(0.0);

@@ -1,8 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* token_stats; the formulas are those of core/tensor/ref_stats.c. A group walks a row twice: for
+ * the largest logit, then for the sums. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
-/* SPDX-License-Identifier: MIT */
-/* token_stats; the formulas are those of core/tensor/ref_stats.c. A group walks a row twice: for the
- * largest logit, then for the sums. */
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
 

@@ -1,8 +1,8 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* token_stats_bwd: an invocation a column, groups along y walk the rows; the formulas are those of
  * core/tensor/ref_stats.c. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 
 layout(local_size_x = GROUP) in;

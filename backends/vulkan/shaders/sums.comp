@@ -1,7 +1,7 @@
-#version 450
-#extension GL_GOOGLE_include_directive : require
 /* SPDX-License-Identifier: MIT */
 /* sum_rows and sumsq, in chunks, then chunk after chunk. */
+#version 450
+#extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
 
