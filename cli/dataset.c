@@ -77,9 +77,10 @@ static enum it_status no_prompt(const struct it_data *data, const json_t *record
     const char *name;
     json_t *value;
     it_data_columns(data, &columns);
-    bool is_table = columns.n > 0; /* its record holds the columns that were chosen */
-    json_object_foreach((json_t *)(uintptr_t)record, name, value) {
-        if (!is_table) { it_strs_add(&columns, name); }
+    if (columns.n == 0) { /* JSON, where each record says its own */
+        json_object_foreach((json_t *)(uintptr_t)record, name, value) {
+            it_strs_add(&columns, name);
+        }
     }
     for (size_t i = 0; i < columns.n && i < 32; i++) {
         it_str_printf(&words, "%s%s", i ? ", " : "", columns.item[i]);
@@ -192,19 +193,16 @@ static enum it_status find_task_data(const struct it_cli_dataset *d, const struc
                 task->name);
         path = it_strdup(d->name);
     }
-    if (d->config) {
-        char *base = path ? path : it_data_find(row ? row->folder : d->name);
-        if (!base) {
-            return it_fail(IT_INVALID, "dataset_config %s: %s has no folder with configurations",
-                           d->config, d->name);
-        }
-        path = NULL;
-        enum it_status status = it_data_config(base, d->config, &path);
-        it_free(base);
-        IT_TRY(status);
-    }
     *data_out = path;
-    return IT_OK;
+    if (!d->config || strcmp(d->config, "default") == 0) { return IT_OK; }
+    char *base = path ? path : it_data_find(row ? row->folder : d->name);
+    if (!base) {
+        return it_fail(IT_INVALID, "dataset_config %s: %s has no folder with configurations",
+                       d->config, d->name);
+    }
+    enum it_status status = it_data_config(base, d->config, data_out);
+    it_free(base);
+    return status;
 }
 
 /* The folder or file of a dataset that is no task. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights from files. Everything but the numbers themselves is checked before the first byte goes to
- * the device: a set of weights is the old or the new one, unless it holds NaN or the device
+/* Weights from files. Everything but the numbers themselves is checked before the first byte goes
+ * to the device: a set of weights is the old or the new one, unless it holds NaN or the device
  * fails. */
 #include <stdint.h>
 #include <string.h>

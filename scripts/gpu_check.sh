@@ -137,7 +137,7 @@ file=$results/$slug-$(date -u +%Y-%m-%d).json
         "$(date -u +%Y-%m-%dT%H:%M:%SZ)" $(($(date +%s) - begun))
     printf '"pass":%d,"fail":%d,"skip":%d,"steps":[' $pass $fail $skip
     awk -F '\t' '{ printf "%s{\"name\":\"%s\",\"result\":\"%s\",\"seconds\":%d}",
-                   NR > 1 ? "," : "", $1, $2, $3 }' "$work/steps"
+                   (NR > 1 ? "," : ""), $1, $2, $3 }' "$work/steps"
     printf '],"rows":['
     cat "$work/rows"
     printf ']}\n'
@@ -150,7 +150,10 @@ awk 'BEGIN { RS = "}"; printf "%-22s %-34s %-6s %-5s %12s %-8s %s\n", "what", "s
          at = index($0, "\"" name "\":")
          if (!at) { return "" }
          text = substr($0, at + length(name) + 3)
-         if (substr(text, 1, 1) == "\"") { text = substr(text, 2); return substr(text, 1, index(text, "\"") - 1) }
+         if (substr(text, 1, 1) == "\"") {
+             text = substr(text, 2)
+             return substr(text, 1, index(text, "\"") - 1)
+         }
          sub(/[,}].*/, "", text)
          return text
      }

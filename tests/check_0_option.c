@@ -234,10 +234,11 @@ static const struct {
     {"a:\n- wandb \n- 0.0 # zero\nb: [x, 'y z']\nc: []\n", IT_OK,
      "1 a=[wandb|0.0|];4 b=[x|y z|];5 c=[];"},
     {"a:\nb: ~\nc: null\nd: 'null'\ne: ''\n", IT_OK, "1 a~;2 b~;3 c~;4 d=null;5 e=;"},
-    {"kwargs:\n  deep:\n    - {x: [1, {y: 2}]}\nafter: 1\n", IT_OK, "1 kwargs={\"deep\":[{\"x\":[1,{\"y\":2}]}]};4 after=1;"},
-    {"k: {a: false, b: No, c: 'no', d: ~, e: 2, f: 0.5, g: 1e3, h: 0x10, i: [], j: {}, k: 1.0.0}\n",
-     IT_OK, "1 k={\"a\":false,\"b\":false,\"c\":\"no\",\"d\":null,\"e\":2,\"f\":0.5,\"g\":1000.0,"
-            "\"h\":\"0x10\",\"i\":[],\"j\":{},\"k\":\"1.0.0\"};"},
+    {"kwargs:\n  deep:\n    - {x: [1, {y: 2}]}\nafter: 1\n", IT_OK,
+     "1 kwargs={\"deep\":[{\"x\":[1,{\"y\":2}]}]};4 after=1;"},
+    {"k: {a: false, b: No, c: 'no', d: ~, e: 2, f: 0.5, g: 1e3, h: 0x10, i: [], j: {}}\n", IT_OK,
+     "1 k={\"a\":false,\"b\":false,\"c\":\"no\",\"d\":null,\"e\":2,\"f\":0.5,\"g\":1000.0,"
+     "\"h\":\"0x10\",\"i\":[],\"j\":{}};"},
     {"k: {a: \"\\u00e9\\\"\"}\n", IT_OK, "1 k={\"a\":\"\xc3\xa9\\\"\"};"},
     {"k:\n  a: 1\n  a: 2\n", IT_INVALID, ":3: key \"a\" is given twice"},
     {"k:\n  ? [a]\n  : 2\n", IT_INVALID, ":2: expected a key"},

@@ -303,16 +303,13 @@ static void write_tensors(const struct it_model *m, const char *path, const char
 static void patch(const char *name, size_t at, const void *bytes, size_t n)
 {
     struct it_safetensors file;
-    char *path = it_strdup(scratch_path("model.safetensors"));
-    ck_assert_int_eq(it_safetensors_open(path, &file), IT_OK);
+    ck_assert_int_eq(it_safetensors_open(scratch_path("model.safetensors"), &file), IT_OK);
     const struct it_safetensor *t = it_safetensors_find(&file, name);
-    ck_assert(at + n <= t->size);
-    FILE *stream = fopen(path, "r+b");
+    FILE *stream = fopen(file.path, "r+b");
     ck_assert_int_eq(fseek(stream, t->data - file.map[0].data + (long)at, SEEK_SET), 0);
     ck_assert_uint_eq(fwrite(bytes, 1, n, stream), n);
     ck_assert_int_eq(fclose(stream), 0);
     it_safetensors_close(&file);
-    it_free(path);
 }
 
 START_TEST(a_head_beside_a_tied_embedding)
@@ -321,8 +318,7 @@ START_TEST(a_head_beside_a_tied_embedding)
                                       IT_F32, 1);
     save_as(m, scratch, 0, IT_NONE);
     tiny_changed("config.json", NULL, NULL); /* tied */
-    ck_assert_fails(open_status(scratch), IT_INVALID, "model.safetensors: tensor "
-                    "\"lm_head.weight\" differs from \"model.embed_tokens.weight\"");
+    ck_assert_fails(open_status(scratch), IT_INVALID, "\"lm_head.weight\" differs from \"model.e");
     struct it_tensor embed = it_weight(&m->net->weights, -1, IT_SLOT_EMBED);
     patch("lm_head.weight", 0, it_tensor_host(&embed),
           (size_t)it_tensor_count(&embed) * sizeof(float));
@@ -334,26 +330,19 @@ END_TEST
 START_TEST(weights_are_numbers)
 {
     static const enum it_dtype types[] = {IT_F32, IT_BF16};
-    static const float nan = NAN, inf = -INFINITY;
+    static const uint16_t halves[] = {0x7bff, 0xfbff, 1, 0x3c00, 0x7c00};
+    static const float bad[] = {NAN, -INFINITY};
+    struct it_model *m = random_model(tiny_changed("config.json", NULL, NULL), IT_F32, 1);
     for (size_t i = 0; i < 2; i++) {
-        struct it_model *m = random_model(tiny_changed("config.json", NULL, NULL), IT_F32, 1);
-        size_t size = it_dtype_size(types[i]);
+        size_t size = it_dtype_size(types[i]); /* of bf16 the upper half of a float */
         save_as(m, scratch, 0, types[i]);
-        it_model_close(m);
-        ck_assert_int_eq(open_status(scratch), IT_OK);
-        /* the last of 8, and of bf16 the upper half of a float */
-        patch("model.norm.weight", 7 * size, (const char *)&nan + 4 - size, size);
+        patch("model.norm.weight", 7 * size, (const char *)&bad[i] + 4 - size, size);
         ck_assert_fails(open_status(scratch), IT_INVALID, "model.safetensors: tensor "
                         "\"model.norm.weight\": NaN or infinity in rows 0 to ");
-        save_as(m = random_model(scratch, IT_F32, 1), scratch, 0, types[i]);
-        it_model_close(m);
-        patch("model.embed_tokens.weight", 3 * size, (const char *)&inf + 4 - size, size);
-        ck_assert_fails(open_status(scratch), IT_INVALID, "\"model.embed_tokens.weight\": NaN");
     }
-    static const uint16_t halves[] = {0x7bff, 0xfbff, 0x0001, 0x3c00, 0x7c00};
+    it_model_close(m);
     ck_assert(it_is_finite(NULL, IT_F16, halves, 4));
-    ck_assert(!it_is_finite(NULL, IT_F16, halves, 5)); /* behind the last whole word */
-    ck_assert(!it_is_finite(NULL, IT_F16, halves + 1, 4));
+    ck_assert(!it_is_finite(NULL, IT_F16, halves, 5)); /* behind the last word */
 }
 END_TEST
 

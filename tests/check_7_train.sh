@@ -104,5 +104,16 @@ expect 0 "model of huge weights" "$program" init --config "$folder/shape/huge.js
 expect 3 "loss that is not finite" train model_name_or_path="$folder/huge" eval_dataset=none \
     output_dir="$folder/nan"
 says "not finite"
+# where a dataset's records lie
+mkdir -p "$folder/set/one" "$folder/set/data/two"
+echo '{"question": "1+1=", "answer": "2", "level": null}' > "$folder/set/one/train.jsonl"
+echo '{"prompt": "1+1=", "answer": "2"}' > "$folder/set/data/two/train.jsonl"
+expect 2 "prompt column that is not there" train dataset_name="$folder/set" output_dir="$folder/x"
+says 'no field "prompt"; .*; there is: question, answer, level$'
+expect 2 "configuration that is not there" train dataset_name="$folder/set" dataset_config=three \
+    output_dir="$folder/x"
+says 'no configuration "three" (a folder); there is: one$'
+expect 0 "configuration" train dataset_name="$folder/set" dataset_config=two \
+    max_prompt_length=200 --plan
 [ ! -e "$folder/x" ] || fail "a refused run left $(ls "$folder/x")"
 exit $failed

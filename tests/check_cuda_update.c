@@ -2,7 +2,8 @@
 /* Scoring and one update on a device of CUDA kernels, against the same on the CPU: completions are
  * sampled on the CPU; their statistics, the loss, the gradients, their norm and the weights after
  * AdamW then agree within what rounding leaves. And what the device's own sampler records is what
- * its training computes. Compiled with UPDATE_DEVICE for a GPU, else for the kernels on the host. */
+ * its training computes. Compiled with UPDATE_DEVICE for a GPU, else for the kernels on the
+ * host. */
 #include <math.h>
 #include <stdio.h>
 

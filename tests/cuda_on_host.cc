@@ -153,6 +153,10 @@ extern "C" void cuda_on_host_run(void (*kernel)(const void *), const void *param
 void cuda_copy_begin(void *shared, const void *global)
 {
     fiber &me = fibers[current];
+    if (((uintptr_t)shared | (uintptr_t)global) % 16) {
+        fprintf(stderr, "cuda_on_host: a copy of 16 bytes is not aligned\n");
+        abort();
+    }
     memset(shared, 0xff, 16); /* not a number, in both types */
     me.copies.push_back({shared, global, me.group});
 }

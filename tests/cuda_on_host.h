@@ -22,7 +22,7 @@ using std::isfinite;
 struct cuda_index {
     unsigned x, y, z;
 };
-struct uint4 {
+struct alignas(16) uint4 {
     unsigned x, y, z, w;
 };
 extern cuda_index threadIdx, blockIdx, blockDim, gridDim;

@@ -248,7 +248,7 @@ static void fill_info(struct it_device *device)
     struct properties p;
     get_properties(v, &p);
     uint32_t version = p.base.properties.apiVersion;
-    snprintf(info->description, sizeof info->description, "%.30s, Vulkan %u.%u, %.16s%s",
+    snprintf(info->description, sizeof info->description, "%.38s, Vulkan %u.%u, %.16s%s",
              p.base.properties.deviceName, VK_API_VERSION_MAJOR(version),
              VK_API_VERSION_MINOR(version), p.v12.driverName,
              v->has_16bit ? "" : ", no 16-bit storage");

@@ -59,8 +59,9 @@ void it_options_free(const struct it_option_table *table, void *values);
 void it_options_help(const struct it_option_table *table, struct it_str *out);
 
 /* A YAML document of scalars, lists of scalars, and maps of anything (which become JSON), read
- * through libyaml; `set` is called with FILE:LINE for each top-level key. Anchors, aliases, tags, keys given twice and documents after the first are
- * refused. What an item points to is valid during the call. */
+ * through libyaml; `set` is called with FILE:LINE for each top-level key. Anchors, aliases, tags,
+ * keys given twice and documents after the first are refused. What an item points to is valid
+ * during the call. */
 struct it_yaml_item {
     const char *where; /* "recipe.yaml:12" */
     const char *key;

@@ -61,6 +61,7 @@ EXTRA_DIST += \
 	scripts/compare_tokenizer.py \
 	tests/golden/chat.json \
 	tests/golden/tokens.json \
+	tests/fuzz/seeds/fuzz_template/lazy \
 	tests/fuzz/seeds/fuzz_template/macros \
 	tests/fuzz/seeds/fuzz_template/olmo2 \
 	tests/fuzz/seeds/fuzz_template/qwen2.5 \

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* attn_decode on tensor cores, for bf16 and heads of 64 or 128 columns, where exactness is not asked
- * for. A block walks `split` keys of one row and key head for all heads of its group, so that keys
- * and values are read once; the sums of a row's blocks are joined in the order of the keys. Where a
- * split begins depends on nothing but its number. */
+/* attn_decode on tensor cores, for bf16 and heads of 64 or 128 columns, where exactness is not
+ * asked for. A block walks `split` keys of one row and key head for all heads of its group, so that
+ * keys and values are read once; the sums of a row's blocks are joined in the order of the keys.
+ * Where a split begins depends on nothing but its number. */
 #include "backends/cuda/kernels/attn_mma.cuh"
 
 /* A tile is 64 keys, 16 a warp; a group's heads are the 16 rows of a product. */
 constexpr int WARP_KEYS = 16, HEADS = 16, WARPS = THREADS / WARP;
 
-/* n rows of keys or values to the warp's own tile, zeros after; lane i says which row is the i-th. */
+/* n rows of keys or values to the warp's own tile, zeros after; lane i says which row is the
+ * i-th. */
 template <int WIDTH>
 static __device__ __forceinline__ void load_keys(unsigned short *tile, const it_cuda_view &v,
                                                  long long column, long long row, int n)

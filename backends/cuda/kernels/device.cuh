@@ -35,8 +35,8 @@ static __device__ __forceinline__ void put(bf16 *at, float x)
     at->bits = (unsigned short)k_bf16_store(x);
 }
 
-/* Neighbours at a time: one or two accesses of 16 bytes where rows are aligned. Which thread has which
- * columns never depends on that. */
+/* Neighbours at a time: one or two accesses of 16 bytes where rows are aligned. Which thread has
+ * which columns never depends on that. */
 enum { EIGHT = 8 };
 
 static __device__ __forceinline__ bool in_eights(const it_cuda_view &v, long long columns)
@@ -116,8 +116,8 @@ template <class T> static __device__ __forceinline__ T *row_of(const it_cuda_vie
     return (T *)v.at + r * v.row;
 }
 
-/* 16 bytes, aligned, to shared memory on their way while the thread goes on: there when copy_wait has
- * returned, for other threads after a barrier behind it. */
+/* 16 bytes, aligned, to shared memory on their way while the thread goes on: there when copy_wait
+ * has returned, for other threads after a barrier behind it. */
 static __device__ __forceinline__ void copy_16(void *shared, const void *global)
 {
 #ifdef IT_CUDA_ON_HOST

@@ -62,8 +62,8 @@ DEFINE_KERNEL(gemm_bf16_bf16, it_cuda_matmul) { gemm<bf16, bf16>(p); }
  * eight rows of a fragment fall into different banks. */
 enum { MMA_K = 32, MMA_ROW = MMA_K + 8 };
 
-/* rows x MMA_K of op(x) from (i0, k0) on: complete after copy_wait. Where 16-byte copies are possible
- * they are used. */
+/* rows x MMA_K of op(x) from (i0, k0) on: complete after copy_wait. Where 16-byte copies are
+ * possible they are used. */
 static __device__ __forceinline__ void load_tile(unsigned short *tile, int rows,
                                                  const it_cuda_view &v, bool across, long long i0,
                                                  long long k0, long long n, long long k)

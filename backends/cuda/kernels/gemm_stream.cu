@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of few rows, as decoding has them: y = a b' with at most 16 rows of a, bf16. The weights b
- * are what counts; they come in pieces of 16 bytes, several stages ahead of the sums. The sums are
- * those of gemm_mma, in the same order: a row is equal to the bit to that of a large product. */
+/* Products of few rows, as decoding has them: y = a b' with at most 16 rows of a, bf16. The weights
+ * b are what counts; they come in pieces of 16 bytes, several stages ahead of the sums. The sums
+ * are those of gemm_mma, in the same order: a row equals that of a large product to the bit. */
 #include "backends/cuda/kernels/gemm.cuh"
 
 namespace stream {
