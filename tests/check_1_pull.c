@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "core/base/http.h"
 #include "core/base/clock.h"
 #include "core/data/hub.h"
 #include "core/data/pull_internal.h"
@@ -551,6 +552,9 @@ END_TEST
 
 int main(void)
 {
+    struct it_http *http = NULL;
+    if (it_http_open(&http) == IT_UNSUPPORTED) { return 77; }
+    it_http_close(http);
     Suite *suite = suite_create("pull");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, begin, end);

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "core/base/http.h"
 #include "core/base/clock.h"
 #include "tests/hub_server.h"
 #include "tests/scratch.h"
@@ -225,6 +226,9 @@ END_TEST
 
 int main(void)
 {
+    struct it_http *http = NULL;
+    if (it_http_open(&http) == IT_UNSUPPORTED) { return 77; }
+    it_http_close(http);
     Suite *suite = suite_create("pull");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, begin, end);
