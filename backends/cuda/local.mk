@@ -35,8 +35,9 @@ libcuda_backend_la_SOURCES = $(CUDA_OPS) \
 	backends/cuda/driver.c \
 	backends/cuda/driver.h
 nodist_libcuda_backend_la_SOURCES = backends/cuda/module.c
-libcuda_backend_la_CPPFLAGS = $(AM_CPPFLAGS) $(CUDA_CPPFLAGS)
+libcuda_backend_la_CPPFLAGS = $(LIBRARY_CPPFLAGS) $(CUDA_CPPFLAGS)
 libcuda_backend_la_CFLAGS = $(LIBRARY_CFLAGS)
+libcuda_backend_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 libintuitor_la_LIBADD += libcuda_backend.la
 
 backends/cuda/module.fatbin: $(CUDA_KERNELS) backends/cuda/params.h core/tensor/kmath.h
