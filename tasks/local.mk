@@ -216,6 +216,7 @@ EXTRA_DIST += \
 	tests/fuzz/seeds/fuzz_answer/fraction \
 	tests/fuzz/seeds/fuzz_answer/series \
 	tests/fuzz/seeds/fuzz_answer/sets \
+	tests/fuzz/seeds/fuzz_answer/unclosed \
 	tests/fuzz/seeds/fuzz_literal/asserted \
 	tests/fuzz/seeds/fuzz_literal/dict \
 	tests/fuzz/seeds/fuzz_literal/json \

@@ -146,6 +146,7 @@ START_TEST(zeroeval_numbers)
         {"-", NULL},
         {"7//2*2", "6"},
         {"03/4", "03"},
+        {"1/(2", "1"}, /* ends inside a parenthesis */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *number = it_zeroeval_number(cases[i][0]);

@@ -105,11 +105,11 @@ static bool read_atom(struct reader *reader, double *out)
     if (*reader->at == '(') {
         if (++reader->depth > 50) { return false; }
         reader->at++;
-        bool good = read_sum(reader, out) && *reader->at == ')';
+        if (!read_sum(reader, out) || *reader->at != ')') { return false; } /* may be the end */
         reader->depth--;
         reader->at++;
         blanks(reader);
-        return good;
+        return true;
     }
     size_t size = strspn(reader->at, "0123456789.");
     if (size == 0 || size > 300) { return false; }
