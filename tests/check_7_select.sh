@@ -130,7 +130,7 @@ has '"accuracy":0.0' out
     echo '{"id":"e","gold":"1","completions":[{"text":5}]}'
     echo '{"id":"f","gold":"1","completions":[{"text":"1"}]}'
     echo '{"id":"g","gold":"1","completions":[{"text":"1","logprob":"x"}]}'
-    echo '{"id":"h","gold":1,"completions":[{"text":"1","self_certainty":1,"logprob":-1}]}'
+    echo '{"id":"h","gold":[1],"completions":[{"text":"1","self_certainty":1,"logprob":-1}]}'
 } > "$folder/in"
 run 1 select --method self_certainty --n 2 --json
 for line in 3 4 5 6 7 8 9; do has "$folder/in:$line: " err; done
