@@ -16,7 +16,8 @@ fi
 # .inc.c counts as .c. Bytes that go on with a UTF-8 character take no column. The shaders as C are
 # written by the build, and a release has them among its sources.
 find $folders -type f ! -path backends/vulkan/spirv.c \
-    \( -name '*.[ch]' -o -name '*.def' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cl' -o -name '*.comp' -o -name '*.sh' -o -name '*.mk' -o -name '*.m4' \) |
+    \( -name '*.[ch]' -o -name '*.def' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cl' \
+    -o -name '*.comp' -o -name '*.sh' -o -name '*.mk' -o -name '*.m4' \) |
 LC_ALL=C sort |
 LC_ALL=C awk '
   function offend(line, cause) { print file ":" line ": " cause; offences++ }
