@@ -17,11 +17,10 @@ compile() {
         "$compiler" -O --target-env=vulkan1.2 -I "$top" "-DIT_KERNEL_$1" "-D$3" \
             -o "$temporary/kernel.spv" "$source" ;;
     esac
-    $SHELL "$top/scripts/embed_bytes.sh" "_Alignas(4) static const unsigned char $1_$3" \
+    sh "$top/scripts/embed_bytes.sh" "_Alignas(4) static const unsigned char $1_$3" \
         "$temporary/kernel.spv"
 }
 
-SHELL=${SHELL-/bin/sh}
 kernels=$(sed -n 's/^KERNEL(\([a-z0-9_]*\), \([a-z_]*\), \([A-Z]*\))$/\1:\2:\3/p' \
     "$top/backends/vulkan/kernels.def")
 echo '/* Written by backends/vulkan/spirv.sh from backends/vulkan/shaders. */'
