@@ -21,28 +21,19 @@ head_of() {
         "$(printf '%s' "$1" | tr '[:lower:]' '[:upper:]' | sed 's/-/\\-/g')" "$version"
 }
 
-# Items of the list that begins with line $1; $2 comes before each name.
-items() {
-    awk -v begin="$1" -v dash="$2" '
+# The list that begins with line $1; $2 comes before each name.
+list() {
+    items "$1" | awk -F '\t' -v dash="$2" '
         function troff(text) {
             gsub(/\\/, "\\e", text)
             gsub(/-/, "\\-", text)
             return text
         }
-        $0 == begin { inside = 1; next }
-        inside && !/^  / { inside = 0 }
-        inside {
-            line = substr($0, 3)
-            open = index(line, " (")
-            shut = index(line, "): ")
-            name = substr(line, 1, open - 1)
-            what = substr(line, open + 2, shut - open - 2)
-            before = length(name) == 1 ? substr(dash, 1, 1) : dash
-            if (what == "true or false, false" && dash != "") { what = "" }
+        {
             print ".TP"
-            printf ".B %s\n", troff(before name)
-            if (what != "") { printf "(%s) ", troff(what) }
-            text = troff(substr(line, shut + 3))
+            printf ".B %s\n", troff((length($1) == 1 ? substr(dash, 1, 1) : dash) $1)
+            if ($2 != "true or false, false" || dash == "") { printf "(%s) ", troff($2) }
+            text = troff($3)
             print (text ~ /^[.\047]/ ? "\\&" : "") text
         }'
 }
@@ -78,13 +69,13 @@ page() {
     printf '.SH SYNOPSIS\n.B intuitor %s\n' "$command"
     printf '%s\n' "$help" | sed -n "s/^usage: intuitor $command //p" | escape
     printf '.SH OPTIONS\nA value is the next word, or follows after =.\n'
-    printf '%s\n' "$help" | items 'options (each as --name):' --
+    printf '%s\n' "$help" | list 'options (each as --name):' --
     if printf '%s\n' "$help" | grep -q '^recipe keys ('; then
         printf '.SH RECIPE KEYS\n'
         if test "$command" = train; then
             printf 'As key: value in the recipe, or key=value after it.\n'
             printf '%s\n' "$help" |
-                items 'recipe keys (key: value in the file, key=value after it):' ''
+                list 'recipe keys (key: value in the file, key=value after it):' ''
         else
             printf 'Those of\n.BR intuitor\\-train (1).\n'
         fi
@@ -134,7 +125,7 @@ folder with the data sets of the tasks
 what \-\-backend auto means
 .TP
 .B INTUITOR_ISA
-best instruction set that the cpu backend may use: portable, avx2 or avx512
+best instruction set that the cpu backend may use: portable, avx2, avx512 or amx
 .SH EXAMPLE
 .nf
 intuitor train recipes/demo.yaml

@@ -25,7 +25,7 @@ static const struct it_device_options ways[] = {
 };
 
 /* INTUITOR_ISA is an upper bound: where a set is missing the next one below is tested again. */
-static const char *const sets[] = {"portable", "avx2", "avx512"};
+static const char *const sets[] = {"portable", "avx2", "avx512", "amx"};
 enum { WAYS = sizeof ways / sizeof *ways, SETS = sizeof sets / sizeof *sets };
 
 START_TEST(equals_the_reference)

@@ -4,7 +4,7 @@
 #include "core/base/log.h"
 #include "tests/box.h"
 
-static const char *const sets[] = {"portable", "avx2", "avx512"};
+static const char *const sets[] = {"portable", "avx2", "avx512", "amx"};
 enum { SETS = sizeof sets / sizeof *sets };
 
 /* The device under test and the reference, each with its arena; `box_` is the one in use. */

@@ -27,9 +27,6 @@ IT_CPU_SET([AVX2], [-mavx2 -mfma -mf16c],
   [__m256 a = _mm256_setzero_ps(); a = _mm256_fmadd_ps(a, a, a); (void)a;])
 IT_CPU_SET([AVX512], [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c],
   [__m512 a = _mm512_setzero_ps(); a = _mm512_fmadd_ps(a, a, a); (void)a;])
-IT_CPU_SET([AVX512BF16], [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma -mf16c],
-  [__m512 a = _mm512_setzero_ps(); __m512bh b = _mm512_cvtne2ps_pbh(a, a);
-   a = _mm512_dpbf16_ps(a, b, b); (void)a;])
 IT_CPU_SET([AMX],
   [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mamx-tile -mamx-bf16 -mfma -mf16c],
   [_tile_zero(0); _tile_dpbf16ps(0, 1, 2);])

@@ -14,7 +14,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, PIECE = 1 << 18 /* bytes worth another thread's while */ };
 
 /* ---- instruction sets ---- */
 
@@ -59,6 +59,11 @@ static const struct {
 #else
     {"avx512", always, NULL},
 #endif
+#if defined IT_CPU_AMX && defined IT_CPU_AVX512
+    {"amx", it_cpu_has_tiles, &it_cpu_kernels_amx},
+#else
+    {"amx", always, NULL},
+#endif
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -70,7 +75,8 @@ static enum it_status choose_set(const struct it_cpu_kernels **set_out)
     if (asked && *asked) {
         for (cap = 0; cap < SETS && strcmp(asked, sets[cap].name) != 0;) { cap++; }
         if (cap == SETS) {
-            return it_fail(IT_INVALID, "INTUITOR_ISA: %s is none of portable, avx2, avx512", asked);
+            return it_fail(IT_INVALID, "INTUITOR_ISA: %s is none of portable, avx2, avx512, amx",
+                           asked);
         }
     }
     for (;; cap--) {
@@ -127,11 +133,27 @@ static void cpu_release(struct it_device *device, struct it_buffer *buffer)
     buffer->host = NULL;
 }
 
+struct transfer {
+    char *to;
+    const char *from;
+};
+
+static void copy_piece(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const struct transfer *t = context;
+    memcpy(t->to + begin, t->from + begin, (size_t)(end - begin));
+}
+
+/* A page lies in the memory of the NUMA node whose thread wrote to it first, and slabs come
+ * untouched. So the pool copies: each thread an equal part of the bytes, in order, which for a
+ * weight are the rows that it will meet in a product. */
 static enum it_status cpu_upload(struct it_device *device, struct it_buffer *to, size_t offset,
                                  const void *from, size_t bytes)
 {
-    (void)device;
-    memcpy((char *)to->host + offset, from, bytes);
+    struct transfer t = {.to = (char *)to->host + offset, .from = from};
+    int64_t grain = (int64_t)(bytes / 8 / (size_t)it_pool_threads(device->pool)) + 1;
+    it_pool_run(device->pool, (int64_t)bytes, grain < PIECE ? PIECE : grain, copy_piece, &t);
     return IT_OK;
 }
 
@@ -212,7 +234,7 @@ static enum it_status cpu_open(int index, struct it_device *device)
     const struct it_cpu_kernels *set = NULL;
     IT_TRY(choose_set(&set));
     int threads = it_pool_threads(device->pool);
-    size_t bytes = round_up((size_t)threads * IT_CPU_SCRATCH * sizeof(float), HUGE_PAGE);
+    size_t bytes = round_up((size_t)threads * set->scratch * sizeof(float), HUGE_PAGE);
     float *scratch = map_huge(bytes);
     if (!scratch) {
         return it_fail(IT_NOMEM, "device cpu: no memory for the scratch of %d threads, %zu bytes",
@@ -224,9 +246,8 @@ static enum it_status cpu_open(int index, struct it_device *device)
     cpu->scratch_bytes = bytes;
     device->ops = &cpu_ops;
     device->data = cpu;
-    for (int op = 0; op < IT_OP_COUNT; op++) {
-        if (set->kernel[op]) { device->kernel[op] = set->kernel[op]; }
-    }
+    if (set->base) { it_device_set_kernels(device, set->base->kernel); }
+    it_device_set_kernels(device, set->kernel);
     fill_info(device, set->name);
     return IT_OK;
 }
@@ -234,7 +255,7 @@ static enum it_status cpu_open(int index, struct it_device *device)
 const struct it_backend it_backend_cpu = {
     .abi = IT_BACKEND_ABI,
     .name = "cpu",
-    .summary = "this machine's processor: AVX-512, AVX2 or portable C, chosen at run time",
+    .summary = "this machine's processor: AMX, AVX-512, AVX2 or portable C, chosen at run time",
     .priority = 0,
     .probe = cpu_probe,
     .open = cpu_open,

@@ -16,20 +16,25 @@
 #include "core/tensor/backend.h"
 
 struct it_cpu_kernels {
-    const char *name; /* as in INTUITOR_ISA */
+    const char *name;                  /* as in INTUITOR_ISA */
+    const struct it_cpu_kernels *base; /* gives the rows that are empty here; NULL: the fallback */
+    size_t scratch;                    /* floats of working memory a thread */
     it_kernel *kernel[IT_OP_COUNT];
 };
 extern const struct it_cpu_kernels it_cpu_kernels_portable;
 extern const struct it_cpu_kernels it_cpu_kernels_avx2;
 extern const struct it_cpu_kernels it_cpu_kernels_avx512;
+extern const struct it_cpu_kernels it_cpu_kernels_amx;
+bool it_cpu_has_tiles(void); /* asks the processor, and the system for their use */
 
-/* Working memory, allocated when the device is opened: 2 MiB a thread, about a core's L2 cache, and
- * partial sums that all threads share. Kernels cut their work so that it fits, or refuse. */
+/* Working memory, allocated when the device is opened: at least 2 MiB a thread, about a core's L2
+ * cache, and partial sums that all threads share. Kernels cut their work so that it fits, or
+ * refuse. */
 enum { IT_CPU_SCRATCH = 1 << 19 /* floats */, IT_CPU_PARTS = 1024 /* doubles */ };
 
 struct it_cpu {
     const struct it_cpu_kernels *set;
-    float *scratch; /* [threads, IT_CPU_SCRATCH] */
+    float *scratch; /* [threads, set->scratch] */
     size_t scratch_bytes;
     double parts[IT_CPU_PARTS];
 };
@@ -37,7 +42,7 @@ struct it_cpu {
 static inline float *it_cpu_scratch(const struct it_device *device, int thread)
 {
     const struct it_cpu *cpu = device->data;
-    return cpu->scratch + (int64_t)thread * IT_CPU_SCRATCH;
+    return cpu->scratch + (size_t)thread * cpu->set->scratch;
 }
 
 #endif

@@ -34,6 +34,7 @@
 
 const struct it_cpu_kernels IT_CPU_KERNELS = {
     .name = IT_CPU_SIMD_NAME,
+    .scratch = IT_CPU_SCRATCH,
     .kernel =
         {
 #define OP(ID, name, ...) [IT_OP_##ID] = name,

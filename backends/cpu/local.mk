@@ -31,6 +31,12 @@ libcpu_avx512_la_SOURCES = backends/cpu/kernels_avx512.c
 libcpu_avx512_la_CFLAGS = $(LIBRARY_CFLAGS) $(CPU_AVX512_CFLAGS)
 libintuitor_la_LIBADD += libcpu_avx512.la
 endif
+if CPU_AMX
+noinst_LTLIBRARIES += libcpu_amx.la
+libcpu_amx_la_SOURCES = backends/cpu/kernels_amx.c
+libcpu_amx_la_CFLAGS = $(LIBRARY_CFLAGS) $(CPU_AMX_CFLAGS)
+libintuitor_la_LIBADD += libcpu_amx.la
+endif
 
 check_PROGRAMS += tests/check_cpu_bits tests/check_cpu_large
 tests_check_cpu_bits_SOURCES = tests/check_cpu_bits.c tests/box.h

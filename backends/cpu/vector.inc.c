@@ -18,7 +18,7 @@ static inline bool is_narrow(const struct it_tensor *t)
     return t->dtype == IT_BF16;
 }
 /* What these kernels do not do: F64, and whatever else. Operands k in [first, last]. */
-static bool refused(const struct it_args *args, int first, int last)
+static inline bool refused(const struct it_args *args, int first, int last)
 {
     for (int k = first; k <= last; k++) {
         enum it_dtype dtype = args->t[k].dtype;
@@ -92,8 +92,8 @@ static inline vf v_exp(vf x)
 enum { CHUNK_BYTES = 64 << 10 };
 
 /* work over [0, rows) in chunks of about CHUNK_BYTES */
-static void for_rows(struct it_device *device, int64_t rows, int64_t bytes_per_row,
-                     it_pool_work *work, const void *context)
+static inline void for_rows(struct it_device *device, int64_t rows, int64_t bytes_per_row,
+                            it_pool_work *work, const void *context)
 {
     int64_t grain = bytes_per_row > 0 ? CHUNK_BYTES / bytes_per_row : rows;
     /* it_pool_run hands the context through untouched */

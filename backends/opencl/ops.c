@@ -354,33 +354,28 @@ static enum it_status sample(struct it_device *device, const struct it_args *arg
 
 void it_opencl_fill_table(struct it_device *device)
 {
-    static const struct {
-        enum it_op op;
-        it_kernel *kernel;
-    } rows[] = {
-        {IT_OP_FILL, fill},
-        {IT_OP_COPY, copy},
-        {IT_OP_SCALE_ADD, scale_add},
-        {IT_OP_GATHER_ROWS, gather_rows},
-        {IT_OP_SCATTER_ADD_ROWS, scatter_add_rows},
-        {IT_OP_RMSNORM, rmsnorm},
-        {IT_OP_RMSNORM_BWD, rmsnorm_bwd},
-        {IT_OP_MATMUL, it_opencl_matmul},
-        {IT_OP_ROPE, rope},
-        {IT_OP_ATTN, attn},
-        {IT_OP_ATTN_BWD, attn_bwd},
-        {IT_OP_KV_WRITE, kv_write},
-        {IT_OP_ATTN_DECODE, attn_decode},
-        {IT_OP_SWIGLU, swiglu},
-        {IT_OP_SWIGLU_BWD, swiglu_bwd},
-        {IT_OP_TOKEN_STATS, token_stats},
-        {IT_OP_TOKEN_STATS_BWD, token_stats_bwd},
-        {IT_OP_SAMPLE, sample},
-        {IT_OP_SUM_ROWS, sum_rows},
-        {IT_OP_SUMSQ, sumsq},
-        {IT_OP_ADAMW, adamw},
+    static it_kernel *const rows[IT_OP_COUNT] = {
+        [IT_OP_FILL] = fill,
+        [IT_OP_COPY] = copy,
+        [IT_OP_SCALE_ADD] = scale_add,
+        [IT_OP_GATHER_ROWS] = gather_rows,
+        [IT_OP_SCATTER_ADD_ROWS] = scatter_add_rows,
+        [IT_OP_RMSNORM] = rmsnorm,
+        [IT_OP_RMSNORM_BWD] = rmsnorm_bwd,
+        [IT_OP_MATMUL] = it_opencl_matmul,
+        [IT_OP_ROPE] = rope,
+        [IT_OP_ATTN] = attn,
+        [IT_OP_ATTN_BWD] = attn_bwd,
+        [IT_OP_KV_WRITE] = kv_write,
+        [IT_OP_ATTN_DECODE] = attn_decode,
+        [IT_OP_SWIGLU] = swiglu,
+        [IT_OP_SWIGLU_BWD] = swiglu_bwd,
+        [IT_OP_TOKEN_STATS] = token_stats,
+        [IT_OP_TOKEN_STATS_BWD] = token_stats_bwd,
+        [IT_OP_SAMPLE] = sample,
+        [IT_OP_SUM_ROWS] = sum_rows,
+        [IT_OP_SUMSQ] = sumsq,
+        [IT_OP_ADAMW] = adamw,
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        device->kernel[rows[i].op] = rows[i].kernel;
-    }
+    it_device_set_kernels(device, rows);
 }

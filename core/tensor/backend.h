@@ -73,6 +73,15 @@ static inline void *it_view_host(const struct it_tensor *t)
     return (char *)t->buffer->host + t->offset;
 }
 
+/* Put a backend's rows into the kernel table; NULL: the fallback stays. */
+static inline void it_device_set_kernels(struct it_device *device,
+                                         it_kernel *const rows[IT_OP_COUNT])
+{
+    for (int op = 0; op < IT_OP_COUNT; op++) {
+        if (rows[op]) { device->kernel[op] = rows[op]; }
+    }
+}
+
 /* Add a backend at run time (a plugin, a test): it comes after those compiled in. One with a
  * negative priority is never taken by `auto`. */
 enum it_status it_backend_register(const struct it_backend *backend);
