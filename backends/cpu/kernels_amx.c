@@ -11,7 +11,7 @@
  *     b stored [k, n] (backward)   panels are pairs of rows of b interleaved; a's rows are copied, or
  *                                  for weights' gradients (a stored [k, m]) interleaved and turned
  *
- * With up to 32 rows of a (decoding) b is read where it lies, 16 rows at once: 16 streams of
+ * With up to 64 rows of a (decoding) b is read where it lies, 16 rows at once: 16 streams of
  * sequential reads, which is also what memory is fastest at. So weights need no layout of their own.
  *
  * Every sum is one chain of tile instructions over k in ascending order from a multiple of 32 on,
@@ -39,7 +39,7 @@ enum {
     HELD_BYTES = 1 << 20,      /* packed rows of a: half of the second cache */
     WALKED_BYTES = PANEL * MOST_K * 2,
     SUMS_BYTES = 4 << 20, /* of a task, between stretches of k */
-    FEW_ROWS = 32,        /* of a, beside which b is read where it lies */
+    FEW_ROWS = 64,        /* of a, beside which b is read where it lies */
     FEW_AHEAD = 1024      /* bytes that streams of b are fetched ahead */
 };
 enum { SCRATCH = SUMS_BYTES + BLOCK + WALKED_BYTES + HELD_BYTES };
@@ -272,7 +272,37 @@ static inline void put_row(const struct product *p, int64_t row, int64_t column,
     }
 }
 
-/* A block of sums, `rows` x `columns` of y; `turned` it lies with columns going down. */
+/* Rows [row, row + rows) of y, 32 columns of it in BF16, from sums with columns going down: those of
+ * two columns make words, and words are turned. */
+static void put_narrow(const struct product *p, const float *c, int64_t row, int rows,
+                       int64_t column)
+{
+    static const uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i side_by_side = _mm512_loadu_si512(order);
+    float bias[PANEL] = {0};
+    for (int i = 0; p->bias && i < PANEL; i++) {
+        bias[i] = get_one(it_view_host(p->bias), column + i, is_narrow(p->bias));
+    }
+    for (int half = 0; half < rows; half += 16) {
+        vf words[16];
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            vf even = v_load(c + 2 * i * PANEL + half) + v_set(bias[2 * i]);
+            vf odd = v_load(c + (2 * i + 1) * PANEL + half) + v_set(bias[2 * i + 1]);
+            __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
+            words[i] = (vf)_mm512_permutexvar_epi16(side_by_side, both);
+        }
+        v_transpose(words);
+        int n = at_most(rows - half, 16);
+        for (int i = 0; i < n; i++) {
+            v_store((float *)(void *)(row_of(p->y, row + half + i) + column * 2), words[i]);
+        }
+    }
+}
+
+/* A block of sums, `rows` x `columns` of y; of rows of b they lie with columns going down. */
 static void put_block(const struct product *p, const char *block, int64_t row, int rows,
                       int64_t column, int columns)
 {
@@ -283,18 +313,22 @@ static void put_block(const struct product *p, const char *block, int64_t row, i
         }
         return;
     }
-    for (int half = 0; half < 2 && rows > 16 * half; half++) {
+    if (columns == PANEL && is_narrow(p->y) && !p->onto) {
+        put_narrow(p, c, row, rows, column);
+        return;
+    }
+    for (int half = 0; half < rows; half += 16) {
         vf low[16], high[16];
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
-            low[i] = v_load(c + i * PANEL + 16 * half);
-            high[i] = v_load(c + (16 + i) * PANEL + 16 * half);
+            low[i] = v_load(c + i * PANEL + half);
+            high[i] = v_load(c + (16 + i) * PANEL + half);
         }
         v_transpose(low);
         v_transpose(high);
-        int n = at_most(rows - 16 * half, 16);
+        int n = at_most(rows - half, 16);
         for (int i = 0; i < n; i++) {
-            put_row(p, row + 16 * half + i, column, columns, low[i], high[i]);
+            put_row(p, row + half + i, column, columns, low[i], high[i]);
         }
     }
 }
@@ -424,55 +458,63 @@ static void cut(struct product *p, int threads)
 
 /* ---- few rows ---- */
 
-/* Rows [row, row + 16 lt) of b against all of a, without packing them. */
-static inline __attribute__((always_inline)) void stream(int lt, int rt, const struct product *p,
+/* 16 rows of b from `row` on, as they lie, against rt tiles of rows of a, two a panel. */
+static inline __attribute__((always_inline)) void stream(int rt, const struct product *p,
                                                          const char *held, int64_t row, char *block)
 {
     size_t stride = (size_t)p->b->stride[0] * 2;
-    const char *left = element(p->b, row, 0), *below = left + 16 * stride;
+    const char *left = element(p->b, row, 0), *more = held + p->k / STEP * PAIR;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t k = 0; k < p->k; k += STEP, left += LINE, below += LINE, held += PAIR) {
-#pragma GCC unroll 32
-        for (int i = 0; i < 16 * lt; i++) {
-            _mm_prefetch(left + (size_t)i * stride + FEW_AHEAD, _MM_HINT_T0);
+    for (int64_t k = 0; k < p->k; k += STEP, left += LINE, held += PAIR, more += PAIR) {
+#pragma GCC unroll 16
+        for (size_t i = 0; i < 16; i++) {
+            _mm_prefetch(left + i * stride + FEW_AHEAD, _MM_HINT_T0);
         }
-        _tile_loadd(6, held, LINE);
         _tile_loadd(4, left, stride);
-        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(5, held, LINE);
+        _tile_dpbf16ps(0, 4, 5);
         if (rt > 1) {
-            _tile_loadd(7, held + TILE, LINE);
-            _tile_dpbf16ps(1, 4, 7);
+            _tile_loadd(6, held + TILE, LINE);
+            _tile_dpbf16ps(1, 4, 6);
         }
-        if (lt > 1) {
-            _tile_loadd(5, below, stride);
-            _tile_dpbf16ps(2, 5, 6);
-            if (rt > 1) { _tile_dpbf16ps(3, 5, 7); }
+        if (rt > 2) {
+            _tile_loadd(7, more, LINE);
+            _tile_dpbf16ps(2, 4, 7);
+        }
+        if (rt > 3) {
+            _tile_loadd(5, more + TILE, LINE);
+            _tile_dpbf16ps(3, 4, 5);
         }
     }
     _tile_stored(0, block, 2 * LINE);
     if (rt > 1) { _tile_stored(1, block + LINE, 2 * LINE); }
-    if (lt > 1) { _tile_stored(2, block + PAIR, 2 * LINE); }
-    if (lt > 1 && rt > 1) { _tile_stored(3, block + PAIR + LINE, 2 * LINE); }
+    if (rt > 2) { _tile_stored(2, block + BLOCK, 2 * LINE); }
+    if (rt > 3) { _tile_stored(3, block + BLOCK + LINE, 2 * LINE); }
 }
 
 static void stream_panels(void *context, int64_t begin, int64_t end, int thread)
 {
     const struct product *p = context;
-    char *block = (char *)it_cpu_scratch(p->device, thread), *held = block + BLOCK;
+    char *block = (char *)it_cpu_scratch(p->device, thread), *held = block + 2 * BLOCK;
     pack_a(p, held, 0, p->m, 0, p->k);
     _tile_loadconfig(&eight_tiles);
     for (int64_t j = begin * PANEL; j < end * PANEL && j < p->n; j += PANEL) {
         int columns = at_most(p->n - j, PANEL);
-        switch (2 * (columns > 16) + (p->m > 16)) {
-        case 0: stream(1, 1, p, held, j, block); break;
-        case 1: stream(1, 2, p, held, j, block); break;
-        case 2: stream(2, 1, p, held, j, block); break;
-        default: stream(2, 2, p, held, j, block);
+        for (int half = 0; half < columns; half += 16) {
+            char *to = block + half * 2 * LINE;
+            switch (parts(p->m, 16)) {
+            case 1: stream(1, p, held, j + half, to); break;
+            case 2: stream(2, p, held, j + half, to); break;
+            case 3: stream(3, p, held, j + half, to); break;
+            default: stream(4, p, held, j + half, to);
+            }
         }
-        put_block(p, block, 0, (int)p->m, j, columns);
+        for (int64_t i = 0; i < p->m; i += PANEL) {
+            put_block(p, block + i / PANEL * BLOCK, i, at_most(p->m - i, PANEL), j, columns);
+        }
     }
     _tile_release();
 }
@@ -481,7 +523,7 @@ static void stream_panels(void *context, int64_t begin, int64_t end, int thread)
 static bool streams(const struct product *p)
 {
     return p->trans_b && !p->direct && p->m <= FEW_ROWS && p->n % 16 == 0 && p->k % STEP == 0 &&
-           BLOCK + p->k / STEP * PAIR <= SCRATCH;
+           2 * BLOCK + 2 * p->k / STEP * PAIR <= SCRATCH;
 }
 
 /* ---- the row of the table ---- */
@@ -523,8 +565,9 @@ static enum it_status matmul(struct it_device *device, const struct it_args *arg
 bool it_cpu_has_tiles(void)
 {
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };           /* of the kernel's arch_prctl */
-    enum { FEATURES = 7, HAS_BF16 = 1 << 22, HAS_TILES = 1 << 24 }; /* of CPUID */
+    enum { FEATURES = 7, HAS_BF16 = 1 << 22, HAS_TILES = 1 << 24, ROUNDS = 1 << 5 }; /* CPUID */
     unsigned a, b, c, d;
+    if (!__get_cpuid_count(FEATURES, 1, &a, &b, &c, &d) || !(a & ROUNDS)) { return false; }
     return __get_cpuid_count(FEATURES, 0, &a, &b, &c, &d) && (d & HAS_BF16) && (d & HAS_TILES) &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
