@@ -29,11 +29,7 @@ static const struct it_option rows[] = {
      "whose rule finds and compares answers; unset: math, and graded records count as graded",
      AT(task), NULL},
     {"profile", IT_OPT_STRING, NULL, "grading rule; unset: the task's own", AT(profile), NULL},
-    {"data", IT_OPT_STRING, NULL, "dataset root; unset: INTUITOR_DATA", AT(data), NULL},
-    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",
-     "run programs even where this machine cannot lock them in", AT(unsafe), NULL},
-    {"threads", IT_OPT_INT, "0", "completions graded at once; 0: one a physical core",
-     AT(common.threads), NULL},
+    IT_CLI_GRADING_ROWS(analyze_values),
 };
 
 static const char notes[] =

@@ -49,8 +49,7 @@ static const struct it_option rows[] = {
      "for braces", AT(prompt_template), NULL},
     {"system-prompt", IT_OPT_STRING, NULL,
      "the system message; empty: none; unset: the task's own", AT(system_prompt), NULL},
-    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",
-     "run programs even where this machine cannot lock them in", AT(unsafe), NULL},
+    IT_CLI_UNSAFE_ROW(eval_values),
     {"raw", IT_OPT_BOOL, "false", "plain prompts even where the model has a chat template", AT(raw),
      NULL},
     IT_CLI_CHAT_ROWS(eval_values),
@@ -312,7 +311,8 @@ static enum it_status put_results(const struct job *j)
 static enum it_status open_engine(struct job *j)
 {
     struct it_cli_engine_options options = {.folder = j->v->model,
-                                            .adapter = j->v->adapter, .common = &j->v->common};
+                                            .adapter = j->v->adapter, .common = &j->v->common,
+                                            .tokenizer = j->text.tokenizer};
     for (size_t i = 0; i < j->n; i++) {
         if (j->task[i].max_length > options.positions) {
             options.positions = j->task[i].max_length;

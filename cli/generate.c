@@ -276,6 +276,7 @@ static enum it_status generate(struct job *j)
     struct it_cli_sampler sampler;
     int64_t length = j->longest + v->sampling.max_new_tokens;
     struct it_cli_engine_options options = {.folder = v->model, .adapter = v->adapter,
+                                            .tokenizer = j->text.tokenizer,
                                             .common = &v->common, .positions = length};
     if (j->n == 0) { return IT_OK; }
     if (length > INT32_MAX / 2 || j->n > (size_t)(INT32_MAX / v->sampling.n)) {

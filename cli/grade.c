@@ -49,11 +49,7 @@ static const struct it_option rows[] = {
      NULL},
     {"date-field", IT_OPT_STRING, "contest_date", "the field that --from and --to read",
      AT(date_field), NULL},
-    {"data", IT_OPT_STRING, NULL, "dataset root; unset: INTUITOR_DATA", AT(data), NULL},
-    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",
-     "run programs even where this machine cannot lock them in", AT(unsafe), NULL},
-    {"threads", IT_OPT_INT, "0", "records graded at once; 0: one a physical core",
-     AT(common.threads), NULL},
+    IT_CLI_GRADING_ROWS(grade_values),
     {"compare", IT_OPT_BOOL, "false", "A.jsonl B.jsonl, both graded: is one better? McNemar's "
      "exact test and a paired bootstrap over problems", AT(compare), NULL},
     IT_CLI_JUDGE_ROWS(grade_values),

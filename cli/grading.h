@@ -4,10 +4,23 @@
 #ifndef IT_CLI_GRADING_H
 #define IT_CLI_GRADING_H
 
+#include <stddef.h>
+
 #include "cli/judge.h"
 #include "core/base/log.h"
 #include "core/base/pool.h"
 #include "tasks/task.h"
+
+/* Rows of commands that grade; the values have `unsafe`, and `data` where the rows do. */
+#define IT_CLI_UNSAFE_ROW(v)                                                                       \
+    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",                                                    \
+     "run programs even where this machine cannot lock them in", offsetof(struct v, unsafe), NULL}
+#define IT_CLI_GRADING_ROWS(v)                                                                     \
+    {"data", IT_OPT_STRING, NULL, "dataset root; unset: INTUITOR_DATA", offsetof(struct v, data),  \
+     NULL},                                                                                        \
+    IT_CLI_UNSAFE_ROW(v),                                                                          \
+    {"threads", IT_OPT_INT, "0", "completions graded at once; 0: one a physical core",             \
+     offsetof(struct v, common.threads), NULL}
 
 struct it_graders {
     struct it_pool *pool;

@@ -77,8 +77,8 @@ static enum it_status run(const void *values, const struct it_strs *arguments)
     if (arguments->n == 0) { return it_cli_usage(&it_command_pretrain, "no recipe given"); }
     for (size_t i = 0; i < arguments->n; i++) { it_strs_add(&words, arguments->item[i]); }
     it_cli_add_seed(values, &words);
-    enum it_status status = it_recipe_load_quietly(
-        words.item[0], (const char *const *)words.item + 1, (int)words.n - 1, &recipe);
+    enum it_status status = it_recipe_load(words.item[0], (const char *const *)words.item + 1,
+                                           (int)words.n - 1, &recipe, NULL);
     if (status == IT_OK) {
         status = train(values, &recipe);
         it_recipe_free(&recipe);

@@ -32,18 +32,6 @@ enum it_status it_cli_task(const char *command, const char *name, const struct i
 
 /* ---- the text side ---- */
 
-static bool has_tokenizer(const char *folder)
-{
-    static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
-    bool found = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
-        char *path = it_path_join(folder, names[i]);
-        found = it_path_exists(path);
-        it_free(path);
-    }
-    return found;
-}
-
 enum it_status it_cli_text_open(const char *folder, bool required, struct it_model *text_out)
 {
     struct it_model text = {0};
@@ -51,7 +39,7 @@ enum it_status it_cli_text_open(const char *folder, bool required, struct it_mod
     IT_TRY(it_model_base(folder, &text.folder));
     if (!it_path_is_dir(text.folder)) {
         status = it_model_no_folder(text.folder);
-    } else if (required || has_tokenizer(text.folder)) {
+    } else if (required || it_model_has_tokenizer(text.folder)) {
         status = it_tokenizer_open(text.folder, &text.tokenizer);
     }
     if (status == IT_OK) { *text_out = text; } else { it_free(text.folder); }

@@ -16,6 +16,7 @@ enum it_status it_cli_engine_open(const struct it_cli_engine_options *o,
     struct it_model_options options = {.device = engine.device,
                                        .dtype = it_cli_dtype(o->common),
                                        .adapter = o->adapter,
+                                       .tokenizer = o->tokenizer,
                                        .positions = o->positions};
     enum it_status status = it_model_open(o->folder, &options, &engine.model);
     if (status != IT_OK) {

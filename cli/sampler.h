@@ -16,6 +16,7 @@ struct it_cli_engine {
 struct it_cli_engine_options {
     const char *folder;
     const char *adapter; /* NULL: none, or the folder is one */
+    struct it_tokenizer *tokenizer; /* of the folder, lent; NULL: it is not open yet */
     const struct it_cli_common *common;
     int64_t positions;
     bool exact;

@@ -339,6 +339,7 @@ static enum it_status score(struct job *j)
     /* exact: a record's score does not depend on what shares its pack */
     struct it_cli_engine_options options = {.folder = j->v->model,
                                             .adapter = j->v->adapter, .common = &j->v->common,
+                                            .tokenizer = j->text.tokenizer,
                                             .positions = 1, .exact = true};
     if (j->n == 0) { return IT_OK; }
     for (size_t i = 0; i < j->n; i++) {

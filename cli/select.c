@@ -42,11 +42,7 @@ static const struct it_option rows[] = {
     {"output", IT_OPT_STRING, NULL,
      "file for the input's problems with the choice of the one --method among the most samples",
      AT(output), NULL},
-    {"data", IT_OPT_STRING, NULL, "dataset root; unset: INTUITOR_DATA", AT(data), NULL},
-    {"unsafe-no-sandbox", IT_OPT_BOOL, "false",
-     "run programs even where this machine cannot lock them in", AT(unsafe), NULL},
-    {"threads", IT_OPT_INT, "0", "completions graded at once; 0: one a physical core",
-     AT(common.threads), NULL},
+    IT_CLI_GRADING_ROWS(select_values),
 };
 
 static const char notes[] =

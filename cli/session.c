@@ -164,8 +164,11 @@ enum it_status it_session_open(const struct it_session_options *o, struct it_ses
     struct it_session *s = session_out; /* the setup points into it: it must not move */
     enum it_status status;
     memset(s, 0, sizeof *s);
+    struct it_strs choices;
     IT_TRY(it_recipe_load(o->recipe, (const char *const *)o->overrides->item + 1,
-                          (int)o->overrides->n - 1, &s->recipe));
+                          (int)o->overrides->n - 1, &s->recipe, &choices));
+    for (size_t i = 0; i < choices.n; i++) { it_info("%s", choices.item[i]); }
+    it_strs_free(&choices);
     IT_TRY_GOTO(status, fail, open_device(o, s));
     IT_TRY_GOTO(status, fail, open_model(o, s));
     struct it_cli_dataset d = dataset_of(&s->recipe);

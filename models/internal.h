@@ -83,8 +83,9 @@ extern const struct it_arch it_arch_qwen3;
     {"model.norm.weight", IT_SLOT_FINAL_NORM, IT_DIM_HIDDEN, {0}},                                 \
     {"lm_head.weight", IT_SLOT_HEAD, IT_DIM_VOCAB, {0}}
 
-/* An architecture from the static tables `steps`, `slots`, `names` and `config` of its file. */
-#define IT_ARCH(type, class)                                                                       \
+/* An architecture from the static tables `steps`, `slots` and `names` of its file, and one of
+ * options: architectures that differ in config.json alone share a file. */
+#define IT_ARCH(type, class, options)                                                              \
     {.model_type = (type),                                                                         \
      .class_name = (class),                                                                        \
      .steps = steps,                                                                               \
@@ -92,8 +93,8 @@ extern const struct it_arch it_arch_qwen3;
      .n_slots = sizeof slots / sizeof slots[0],                                                    \
      .names = names,                                                                               \
      .n_names = sizeof names / sizeof names[0],                                                    \
-     .config = config,                                                                             \
-     .n_config = sizeof config / sizeof config[0]}
+     .config = options,                                                                            \
+     .n_config = sizeof options / sizeof options[0]}
 
 /* ---- config.c ---- */
 

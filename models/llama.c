@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Llama 2 and 3 (arXiv 2407.21783): norm before each branch, grouped query attention, a gated
  * feed-forward, no biases. Llama 3.1 and 3.2 slow the rotary frequencies down by "rope_scaling" of
- * the type llama3 (core/nn/rope.c), and small ones tie the head to the embedding. */
+ * the type llama3 (core/nn/rope.c), and small ones tie the head to the embedding.
+ *
+ * Mistral 7B (arXiv 2310.06825) has the same block and names. Its sliding window is read and bounds
+ * the length of a sequence: within it, sliding attention is full attention. */
 #include "models/internal.h"
 
 static const struct it_step steps[] = {
@@ -39,10 +42,17 @@ static const struct it_name_row names[] = {
     IT_NAME_ENDS,
 };
 
-static const struct it_option config[] = {
+static const struct it_option llama[] = {
     IT_CONFIG_SIZES("0", "0", "2048"),
     IT_CONFIG_NUMBERS("1e-6"),
     IT_CONFIG_WINDOW("0"),
 };
 
-const struct it_arch it_arch_llama = IT_ARCH("llama", "LlamaForCausalLM");
+static const struct it_option mistral[] = {
+    IT_CONFIG_SIZES("8", "0", "131072"),
+    IT_CONFIG_NUMBERS("1e-6"),
+    IT_CONFIG_WINDOW("4096"),
+};
+
+const struct it_arch it_arch_llama = IT_ARCH("llama", "LlamaForCausalLM", llama);
+const struct it_arch it_arch_mistral = IT_ARCH("mistral", "MistralForCausalLM", mistral);

@@ -13,7 +13,6 @@ libintuitor_la_SOURCES += \
 	models/load.c \
 	models/lora.c \
 	models/lora_files.c \
-	models/mistral.c \
 	models/models.h \
 	models/olmo2.c \
 	models/open.c \

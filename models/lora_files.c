@@ -89,6 +89,24 @@ static enum it_status open_folder(const char *folder, bool measure, struct it_ne
     return status;
 }
 
+/* A product of rank r has no more than the smaller side of its matrix: the most that any of the
+ * modules can use. */
+static int64_t most_rank(const struct it_net *net, uint64_t modules)
+{
+    const struct it_arch *arch = net->arch;
+    int64_t most = 0;
+    for (int i = 0; i < arch->n_names; i++) {
+        int64_t side = it_dim_size(&net->config, arch->names[i].rows);
+        if (!(modules >> i & 1)) { continue; }
+        for (int s = 0; s < arch->n_slots; s++) {
+            int64_t columns = it_dim_size(&net->config, arch->slots[s].columns);
+            if (arch->slots[s].slot == arch->names[i].slot && columns < side) { side = columns; }
+        }
+        if (side > most) { most = side; }
+    }
+    return most;
+}
+
 static enum it_status open_new(const struct it_adapter_options *o, bool measure, struct it_net *net)
 {
     struct it_lora lora = {.r = o->r, .alpha = o->alpha, .rslora = o->rslora};
@@ -98,6 +116,12 @@ static enum it_status open_new(const struct it_adapter_options *o, bool measure,
     const struct it_strs *names = o->targets && o->targets->n ? o->targets : &targets;
     enum it_status status =
         it_lora_targets(net->arch, "lora_target_modules", names, &lora.modules);
+    int64_t most = status == IT_OK ? most_rank(net, lora.modules) : 0;
+    if (status == IT_OK && lora.r > most) {
+        status = it_fail(IT_INVALID, "recipe: lora_r is %lld; expected at most %lld, the smaller "
+                         "side of the largest matrix with an adapter", (long long)lora.r,
+                         (long long)most);
+    }
     if (status == IT_OK) { status = it_lora_open(net, &lora, "recipe"); }
     if (status == IT_OK && !measure) { status = it_lora_init(net, o->seed); }
     it_strs_free(&targets);

@@ -25,6 +25,7 @@ struct it_model {
     char *adapter; /* folder of the adapter; NULL: none, or a new one */
     struct it_net *net;
     struct it_tokenizer *tokenizer;   /* NULL when the folder has none and none was required */
+    bool lent;                        /* the tokenizer: whoever opened the model closes it */
     struct it_chat_template *chat;    /* NULL: none, or not asked for */
     enum it_dtype file_dtype;         /* torch_dtype of config.json */
 };
@@ -34,6 +35,7 @@ struct it_model_options {
     enum it_dtype dtype;   /* NONE: BF16 where the device has it and the file says so, else F32 */
     int64_t positions;     /* longest sequence; 0: see it_net_options */
     bool need_tokenizer;
+    struct it_tokenizer *tokenizer; /* lent, where the folder's is open already; NULL: it is not */
     /* Prompts are conversations: opens the chat template (one that cannot be rendered is refused),
      * and what ends its turns is a stop id. */
     bool chat;
@@ -48,6 +50,8 @@ struct it_model_options {
 /* What a model's name means: a path that exists, else a repository in the hub's cache
  * (core/data/hub.h), else the name itself. The caller frees. */
 char *it_model_path(const char *name);
+/* Are there files of a tokenizer? */
+bool it_model_has_tokenizer(const char *folder);
 /* Does the folder hold an adapter (adapter_config.json)? */
 bool it_model_is_adapter(const char *folder);
 /* Where config.json and the tokenizer are: it_model_path, or for an adapter its base model's. */

@@ -48,4 +48,4 @@ static const struct it_option config[] = {
     IT_CONFIG_WINDOW("0"),
 };
 
-const struct it_arch it_arch_olmo2 = IT_ARCH("olmo2", "Olmo2ForCausalLM");
+const struct it_arch it_arch_olmo2 = IT_ARCH("olmo2", "Olmo2ForCausalLM", config);

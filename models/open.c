@@ -101,7 +101,7 @@ static bool has_file(const char *folder, const char *name)
     return there;
 }
 
-static bool has_tokenizer(const char *folder)
+bool it_model_has_tokenizer(const char *folder)
 {
     return has_file(folder, "tokenizer.json") || has_file(folder, "vocab.json") ||
            has_file(folder, "tokenizer.model");
@@ -110,8 +110,12 @@ static bool has_tokenizer(const char *folder)
 static enum it_status open_text(const char *folder, const struct it_model_options *options,
                                 int64_t vocab, struct it_model *model)
 {
-    if (!options->need_tokenizer && !has_tokenizer(folder)) { return IT_OK; }
-    IT_TRY(it_tokenizer_open(folder, &model->tokenizer));
+    model->tokenizer = options->tokenizer;
+    model->lent = options->tokenizer != NULL;
+    if (!model->lent) {
+        if (!options->need_tokenizer && !it_model_has_tokenizer(folder)) { return IT_OK; }
+        IT_TRY(it_tokenizer_open(folder, &model->tokenizer));
+    }
     int32_t size = it_tokenizer_size(model->tokenizer);
     if (size > vocab) {
         return it_fail(IT_INVALID, "%s: the tokenizer has ids up to %d; vocab_size of config.json "
@@ -232,7 +236,7 @@ void it_model_close(struct it_model *model)
     if (!model) { return; }
     it_net_close(model->net);
     it_chat_template_close(model->chat);
-    it_tokenizer_close(model->tokenizer);
+    if (!model->lent) { it_tokenizer_close(model->tokenizer); }
     it_free(model->folder);
     it_free(model->adapter);
     it_free(model);

@@ -47,4 +47,4 @@ static const struct it_option config[] = {
     IT_CONFIG_NUMBERS("1e-6"),
 };
 
-const struct it_arch it_arch_qwen2 = IT_ARCH("qwen2", "Qwen2ForCausalLM");
+const struct it_arch it_arch_qwen2 = IT_ARCH("qwen2", "Qwen2ForCausalLM", config);

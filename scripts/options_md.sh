@@ -11,21 +11,14 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # The table of one list of --help. $1: the line that begins it; $2: names to leave out, |a|b|.
 table() {
-    awk -v begin="$1" -v skip="$2" '
+    items "$1" | awk -F '\t' -v skip="$2" '
         function cell(text) { gsub(/\|/, "\\|", text); return text }
-        $0 == begin { inside = 1; next }
-        inside && !/^  / { inside = 0 }
-        inside {
-            line = substr($0, 3)
-            open = index(line, " (")
-            shut = index(line, "): ")
-            name = substr(line, 1, open - 1)
-            what = substr(line, open + 2, shut - open - 2)
-            comma = index(what, ", ")
-            if (index(skip, "|" name "|")) { next }
+        {
+            comma = index($2, ", ")
+            if (index(skip, "|" $1 "|")) { next }
             if (!rows++) { print "| name | value | default | meaning |\n|---|---|---|---|" }
-            printf "| `%s` | %s | %s | %s |\n", name, cell(substr(what, 1, comma - 1)),
-                   cell(substr(what, comma + 2)), cell(substr(line, shut + 3))
+            printf "| `%s` | %s | %s | %s |\n", $1, cell(substr($2, 1, comma - 1)),
+                   cell(substr($2, comma + 2)), cell($3)
         }'
 }
 

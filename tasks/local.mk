@@ -166,9 +166,9 @@ check_PROGRAMS += \
 tests_check_6_alpaca_SOURCES = tests/check_6_alpaca.c tests/scratch.h
 tests_check_6_alpaca_LDADD = $(TEST_LIBS)
 
-tests_check_6_answer_SOURCES = tests/check_6_answer.c tests/scratch.h
+tests_check_6_answer_SOURCES = tests/check_6_answer.c tests/answers.h tests/scratch.h
 tests_check_6_answer_LDADD = $(TEST_LIBS)
-tests_check_6_answer_exact_SOURCES = tests/check_6_answer_exact.c tests/scratch.h
+tests_check_6_answer_exact_SOURCES = tests/check_6_answer_exact.c tests/answers.h tests/scratch.h
 tests_check_6_answer_exact_LDADD = $(TEST_LIBS)
 
 tests_check_6_arithmetic_SOURCES = tests/check_6_arithmetic.c tests/scratch.h

@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "core/base/http.h"
 #include "core/base/clock.h"
 #include "core/data/hub.h"
 #include "core/data/pull_internal.h"
@@ -552,9 +551,7 @@ END_TEST
 
 int main(void)
 {
-    struct it_http *http = NULL;
-    if (it_http_open(&http) == IT_UNSUPPORTED) { return 77; }
-    it_http_close(http);
+    if (http_is_missing()) { return 77; }
     Suite *suite = suite_create("pull");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, begin, end);

@@ -438,6 +438,7 @@ END_TEST
 START_TEST(refused_openings)
 {
     const struct it_adapter_options none = {.r = 0, .alpha = 1.0};
+    struct it_adapter_options wide = {.r = 9, .alpha = 1.0};
     begin();
     make_adapter();
     ck_assert_fails(open_adapted(scratch_path("base"), scratch_path("base"), NULL), IT_NOT_FOUND,
@@ -445,6 +446,11 @@ START_TEST(refused_openings)
     ck_assert_fails(open_adapted(scratch_path("adapter"), scratch_path("adapter"), NULL),
                     IT_INVALID, "this is an adapter, too");
     ck_assert_fails(open_adapted(scratch_path("base"), NULL, &none), IT_INVALID, "rank r");
+    ck_assert_fails(open_adapted(scratch_path("base"), NULL, &wide), IT_INVALID,
+                    "lora_r is 9; expected at most 8");
+    wide.r--;
+    ck_ok(open_adapted(scratch_path("base"), NULL, &wide));
+    it_model_close(model);
     scratch_text("adapter/adapter_config.json", "[]");
     ck_assert_fails(open_adapted(scratch_path("adapter"), NULL, NULL), IT_INVALID,
                     "adapter_config.json");

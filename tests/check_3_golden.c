@@ -20,13 +20,8 @@ struct place {
 static struct place place_at(int index)
 {
     if (index < 2) { return (struct place){"reference", index == 0 ? IT_F64 : IT_F32}; }
-#ifdef __SANITIZE_ADDRESS__
-    /* drivers with compilers of their own do not run in the forks of an instrumented test */
-    return (struct place){index == 2 ? "cpu" : NULL, IT_F32};
-#else
     const struct it_backend *backend = it_backend_at((size_t)index - 2);
     return (struct place){backend ? it_backend_name(backend) : NULL, IT_F32};
-#endif
 }
 
 /* All that one comparison needs: the sequences as one pack, one prediction for each token but each

@@ -45,7 +45,7 @@ START_TEST(resumed_is_uninterrupted)
     const char *changes = adapted(cases[_i]);
     scratch_begin();
     tiny.interrupt_at = 20; /* in the third update of four */
-    ck_assert_int_eq(tiny_train_apart("cut", changes), IT_INTERRUPTED);
+    ck_assert_int_eq(tiny_apart(tiny_train, "cut", changes), IT_INTERRUPTED);
     tiny.interrupt_at = 0;
     ck_ok(tiny_train("whole", changes, false));
     for (int64_t step = 1; step <= 4; step++) {

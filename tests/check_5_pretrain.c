@@ -40,21 +40,6 @@ static enum it_status pretrain(const char *name, const char *changes, bool resum
     return status;
 }
 
-static enum it_status pretrain_apart(const char *name, const char *changes)
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        it_interrupt_install();
-        exit((int)pretrain(name, changes, false));
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    return (enum it_status)WEXITSTATUS(status);
-}
-
 static void begin(void)
 {
     scratch_begin();
@@ -73,7 +58,7 @@ START_TEST(resumed_is_uninterrupted)
 {
     begin();
     tiny.interrupt_save_at = 1; /* heard in the update after */
-    ck_assert_int_eq(pretrain_apart("cut", cases[_i]), IT_INTERRUPTED);
+    ck_assert_int_eq(tiny_apart(pretrain, "cut", cases[_i]), IT_INTERRUPTED);
     tiny.interrupt_save_at = 0;
     ck_ok(pretrain("cut", cases[_i], true));
     ck_ok(pretrain("whole", cases[_i], false));

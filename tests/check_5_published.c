@@ -54,7 +54,7 @@ START_TEST(loads)
     char *path = it_path_join(folder, p->file);
     for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++) {
         struct it_recipe r;
-        ck_assert_int_eq(it_recipe_load(path, &profiles[i], 1, &r), IT_OK);
+        ck_assert_int_eq(it_recipe_load(path, &profiles[i], 1, &r, NULL), IT_OK);
         ck_recipe(p, &r);
         it_recipe_free(&r);
     }

@@ -22,7 +22,7 @@ static void load_recipe(const char *text)
     char output[sizeof scratch + 64];
     const char *overrides[] = {output};
     snprintf(output, sizeof output, "output_dir=%s", scratch_path("run"));
-    ck_ok(it_recipe_load_quietly(scratch_text("recipe.yaml", text), overrides, 1, &recipe));
+    ck_ok(it_recipe_load(scratch_text("recipe.yaml", text), overrides, 1, &recipe, NULL));
 }
 
 static struct it_run *open_run(bool resume, bool overwrite)

@@ -109,7 +109,7 @@ START_TEST(resumed_is_uninterrupted)
     scratch_begin();
     /* in the third update of four, or the second of two */
     tiny.interrupt_at = strstr(changes, "accumulation") ? 150 : strstr(changes, "epochs") ? 12 : 20;
-    ck_assert_int_eq(tiny_train_apart("cut", changes), IT_INTERRUPTED);
+    ck_assert_int_eq(tiny_apart(tiny_train, "cut", changes), IT_INTERRUPTED);
     tiny.interrupt_at = 0;
     ck_ok(tiny_train("whole", changes, false));
     int64_t last = last_step("whole");
@@ -156,7 +156,7 @@ START_TEST(interrupted_evaluation)
     scratch_begin();
     ck_ok(tiny_train("whole", changes, false));
     tiny.interrupt_eval_at = 7 + _i * 6; /* after 6 at the start: update 2, update 4 */
-    ck_assert_int_eq(tiny_train_apart("cut", changes), IT_INTERRUPTED);
+    ck_assert_int_eq(tiny_apart(tiny_train, "cut", changes), IT_INTERRUPTED);
     tiny.interrupt_eval_at = 0;
     ck_ok(tiny_train("cut", changes, true));
     same_end("whole", "cut", 4);
@@ -169,7 +169,7 @@ START_TEST(interrupted_before_the_first_update)
     scratch_begin();
     ck_ok(tiny_train("whole", "", false));
     tiny.interrupt_eval_at = 1;
-    ck_assert_int_eq(tiny_train_apart("cut", ""), IT_INTERRUPTED);
+    ck_assert_int_eq(tiny_apart(tiny_train, "cut", ""), IT_INTERRUPTED);
     tiny.interrupt_eval_at = 0;
     ck_ok(tiny_train("cut", "", true));
     same_end("whole", "cut", 4);

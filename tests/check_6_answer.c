@@ -4,35 +4,11 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "tasks/grade/answer.h"
 #include "tasks/grade/expr.h"
 #include "tasks/grade/latex.h"
 #include "tasks/grade/rational.h"
+#include "tests/answers.h"
 #include "tests/scratch.h"
-
-static bool same(const char *profile, const char *gold, const char *pred)
-{
-    struct it_verdict verdict;
-    it_answer_grade(profile, IT_GOLD_TEXT, NULL, gold, pred, &verdict);
-    bool correct = verdict.correct;
-    it_verdict_free(&verdict);
-    return correct;
-}
-
-struct pair {
-    const char *gold, *pred;
-    bool equal;
-};
-
-static void check_pairs(const char *profile, const struct pair *pair, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        ck_assert_msg(same(profile, pair[i].gold, pair[i].pred) == pair[i].equal,
-                      "%s: gold %s, prediction %s: expected %s", profile, pair[i].gold,
-                      pair[i].pred, pair[i].equal ? "equal" : "not equal");
-    }
-}
-#define CHECK_PAIRS(profile, list) check_pairs(profile, list, sizeof(list) / sizeof *(list))
 
 START_TEST(numbers)
 {

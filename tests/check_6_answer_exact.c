@@ -6,24 +6,10 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "tasks/grade/answer.h"
 #include "tasks/grade/exact.h"
 #include "tasks/grade/letter.h"
+#include "tests/answers.h"
 #include "tests/scratch.h"
-
-static bool same(const char *profile, const char *gold, const char *pred)
-{
-    struct it_verdict verdict;
-    it_answer_grade(profile, IT_GOLD_TEXT, NULL, gold, pred, &verdict);
-    bool correct = verdict.correct;
-    it_verdict_free(&verdict);
-    return correct;
-}
-
-struct pair {
-    const char *gold, *pred;
-    bool equal;
-};
 
 /* Settled with and without the libraries. */
 static const struct pair always[] = {
@@ -65,19 +51,10 @@ static const struct pair exactly[] = {
     {"$\\binom{n}{2}$", "$\\frac{n(n-1)}{2}$", true},
 };
 
-static void check_pairs(const struct pair *pair, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        ck_assert_msg(same("math-verify", pair[i].gold, pair[i].pred) == pair[i].equal,
-                      "gold %s, prediction %s: expected %s", pair[i].gold, pair[i].pred,
-                      pair[i].equal ? "equal" : "not equal");
-    }
-}
-
 START_TEST(exactness)
 {
-    check_pairs(always, sizeof always / sizeof *always);
-    if (it_exact_available()) { check_pairs(exactly, sizeof exactly / sizeof *exactly); }
+    CHECK_PAIRS("math-verify", always);
+    if (it_exact_available()) { CHECK_PAIRS("math-verify", exactly); }
 }
 END_TEST
 
@@ -100,7 +77,7 @@ START_TEST(finer_points)
         {"$-\\frac12$", "$\\boxed{7}$ but the final answer is -\\frac{1}{2}. I hope so", true},
         {"$\\dfrac{1}{2}\\heartsuit\\pmod 7$", "$\\frac12\\heartsuit\\pmod{7}$", false},
     };
-    check_pairs(pairs, sizeof pairs / sizeof *pairs);
+    CHECK_PAIRS("math-verify", pairs);
     ck_assert(same("lighteval", "$\\text{true}$", "$True$"));
     ck_assert(!same("lighteval", "$5$", "$5 km$"));
     ck_assert(same("lighteval", "$y=2$", "$x=2=2.0$"));
@@ -122,28 +99,19 @@ START_TEST(reasoning)
 }
 END_TEST
 
-static bool same_with(const struct it_answer_settings *settings, const char *gold, const char *pred)
-{
-    struct it_verdict verdict;
-    it_answer_grade("math-verify", IT_GOLD_TEXT, settings, gold, pred, &verdict);
-    bool correct = verdict.correct;
-    it_verdict_free(&verdict);
-    return correct;
-}
-
 START_TEST(settings)
 {
     const struct it_answer_settings two_places = {.decimals = 2}, free_names = {.rename = true};
     const struct it_answer_settings sets = {.relations_as_sets = true}, plain = {.plain = true};
     const struct it_answer_settings chinese = {.unspaced = true}, letters = {.letters = true};
-    ck_assert(same_with(&two_places, "$\\frac13$", "$0.33$"));
-    ck_assert(!same_with(NULL, "$\\frac13$", "$0.33$"));
-    ck_assert(same_with(&free_names, "$f(x)$", "$f(y)$"));
-    ck_assert(!same_with(&free_names, "$x+y$", "$x+x$"));
-    ck_assert(same_with(&sets, "$x \\in [-2,7]$", "$-2 \\le x \\le 7$"));
-    ck_assert(!same_with(&plain, "5", "$\\frac{10}{2}$"));
-    ck_assert(same_with(&chinese, "99", "\u603b\u5171\u670999\u9897"));
-    ck_assert(same_with(&letters, "C Cecile", "the correct answer is C"));
+    ck_assert(same_with("math-verify", &two_places, "$\\frac13$", "$0.33$"));
+    ck_assert(!same_with("math-verify", NULL, "$\\frac13$", "$0.33$"));
+    ck_assert(same_with("math-verify", &free_names, "$f(x)$", "$f(y)$"));
+    ck_assert(!same_with("math-verify", &free_names, "$x+y$", "$x+x$"));
+    ck_assert(same_with("math-verify", &sets, "$x \\in [-2,7]$", "$-2 \\le x \\le 7$"));
+    ck_assert(!same_with("math-verify", &plain, "5", "$\\frac{10}{2}$"));
+    ck_assert(same_with("math-verify", &chinese, "99", "\u603b\u5171\u670999\u9897"));
+    ck_assert(same_with("math-verify", &letters, "C Cecile", "the correct answer is C"));
 }
 END_TEST
 

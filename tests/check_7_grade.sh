@@ -1,28 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # intuitor grade from the outside: fields, bad records, the summary, pass@k.
-set -u
-program=${top_builddir:-.}/intuitor
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 
 # grade CODE OPTIONS...: of $folder/in
 grade() {
     code=$1
     shift
-    "$program" grade --input "$folder/in" "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] || fail "exit $got, expected $code: $*: $(cat "$folder/err")"
-}
-
-has() {
-    grep -qF -- "$1" "$folder/$2" || fail "$2 does not have $1: $(cat "$folder/$2")"
+    runs "$code" "$program" grade --input "$folder/in" "$@"
 }
 
 cat > "$folder/in" <<'END'
@@ -134,9 +120,7 @@ cmp -s "$folder/one" "$folder/two" || fail "a JSON array is graded otherwise"
 compare() {
     code=$1
     shift
-    "$program" grade --compare "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] || fail "exit $got, expected $code: compare $*: $(cat "$folder/err")"
+    runs "$code" "$program" grade --compare "$@"
 }
 # both right 2, only a 3, only b 9, neither 1; and one of a alone
 awk -v side=1 'BEGIN { for (i = 0; i < 15; i++)
@@ -164,4 +148,4 @@ compare 1 "$folder/a" "$folder/b" --json
 has "$folder/b:16: field \"correct\"" err
 compare 2 "$folder/a"
 
-exit $failed
+exit "$failed"

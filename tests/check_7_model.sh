@@ -2,32 +2,9 @@
 # SPDX-License-Identifier: MIT
 # generate, score and eval from the outside, on a small random model: score finds what the sampler
 # recorded, completions do not depend on their company, an evaluation goes on after a kill.
-set -u
-program=${top_builddir:-.}/intuitor
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 unset INTUITOR_BACKEND
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect CODE COMMAND...: output in $folder/out and $folder/err
-expect() {
-    code=$1
-    shift
-    "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] && return 0
-    fail "exit $got, expected $code: $*"
-    sed 's/^/    /' "$folder/err"
-}
-
-has() {
-    grep -qF -- "$1" "$folder/$2" || fail "$2 does not have $1: $(head -c 2000 "$folder/$2")"
-}
 
 same() {
     cmp -s "$1" "$2" || fail "$3"
@@ -44,7 +21,7 @@ cat > "$folder/shape/config.json" <<'END'
  "initializer_range": 0.3, "tie_word_embeddings": true, "eos_token_id": 257}
 END
 model=$folder/model
-expect 0 "$program" init --config "$folder/shape" --seed 1 "$model"
+runs 0 "$program" init --config "$folder/shape" --seed 1 "$model"
 
 # ---- generate ----
 cat > "$folder/in" <<'END'
@@ -57,7 +34,7 @@ broken
 {"messages":[{"role":"user","content":"x"}]}
 {"id":3,"prompt":"7+8-3\u0000="}
 END
-expect 1 "$program" generate --model "$model" --prompts "$folder/in" -n 3 --max-new-tokens 60
+runs 1 "$program" generate --model "$model" --prompts "$folder/in" -n 3 --max-new-tokens 60
 for line in 2 3 4 5 7; do has "$folder/in:$line: " err; done
 has '5 of 7 records are bad' err
 [ "$(wc -l < "$folder/out")" = 2 ] || fail "two records were expected"
@@ -66,25 +43,25 @@ has '{"id":1,"prompt":"1+1=","kept":[null,2.5],"completions":[{"text":' out
 cp "$folder/out" "$folder/both"
 # the same line numbers: the same random numbers
 { echo; sed '1d' "$folder/in"; } > "$folder/second"
-expect 1 "$program" generate --model "$model" --prompts "$folder/second" -n 3 --max-new-tokens 60
+runs 1 "$program" generate --model "$model" --prompts "$folder/second" -n 3 --max-new-tokens 60
 sed '1d' "$folder/both" > "$folder/want"
 same "$folder/want" "$folder/out" "a completion depends on its company"
-expect 1 "$program" generate --model "$model" --prompts "$folder/in" -n 3 --max-new-tokens 60 \
+runs 1 "$program" generate --model "$model" --prompts "$folder/in" -n 3 --max-new-tokens 60 \
     --output "$folder/file"
 same "$folder/both" "$folder/file" "--output differs from standard output"
 [ -s "$folder/out" ] && fail "--output writes to standard output, too"
-expect 0 "$program" generate --model "$model" --temperature 0 --max-new-tokens 9 '1+1=' 'x'
+runs 0 "$program" generate --model "$model" --temperature 0 --max-new-tokens 9 '1+1=' 'x'
 [ "$(wc -l < "$folder/out")" = 2 ] || fail "prompts on the command line make no records"
 cp "$folder/out" "$folder/want"
-expect 0 "$program" generate --model "$model" --top-k 1 --seed 5 --max-new-tokens 9 '1+1=' 'x'
+runs 0 "$program" generate --model "$model" --top-k 1 --seed 5 --max-new-tokens 9 '1+1=' 'x'
 same "$folder/want" "$folder/out" "top-k 1 is not greedy"
-expect 0 "$program" generate --model "$model" --min-p 1 --max-new-tokens 9 --threads 1 '1+1=' 'x'
+runs 0 "$program" generate --model "$model" --min-p 1 --max-new-tokens 9 --threads 1 '1+1=' 'x'
 same "$folder/want" "$folder/out" "min-p 1 is not greedy"
-expect 0 "$program" generate --model "$model" --top-p 1e-6 --max-new-tokens 9 '1+1=' 'x'
+runs 0 "$program" generate --model "$model" --top-p 1e-6 --max-new-tokens 9 '1+1=' 'x'
 same "$folder/want" "$folder/out" "a tiny top-p is not greedy"
 
 # a stop text is cut off, its token stays (these capitals are in no JSON escape)
-expect 0 "$program" generate --model "$model" --max-new-tokens 200 --seed 2 --json \
+runs 0 "$program" generate --model "$model" --max-new-tokens 200 --seed 2 --json \
     --stop 'G,H,\x49,J,K,L,M' --stop 'N,O,P' 'a prompt'
 has '"finish_reason":"stop"' out
 grep -q '"text":"[^"]*[G-P]' "$folder/out" && fail "a stop text was left in: $(cat "$folder/out")"
@@ -98,7 +75,7 @@ sed 's/{"text":/\n&/g' "$folder/both" | grep '^{"text"' |
 awk '{ prompt = NR <= 3 ? "1+1=" : "7+8-3\\u0000="
        print "{\"prompt\":\"" prompt "\",\"completion_ids\":" $1 "}" }' \
     "$folder/recorded" > "$folder/scores"
-expect 0 "$program" score --model "$model" --input "$folder/scores"
+runs 0 "$program" score --model "$model" --input "$folder/scores"
 sed 's/.*"logprob":\([^,]*\),"self_certainty":\([^,]*\),"entropy":\([^,}]*\).*/\1 \2 \3/' \
     "$folder/out" | paste -d ' ' "$folder/recorded" - | awk '
     function far(a, b) { return (a > b ? a - b : b - a) > 1e-3 + 1e-4 * (a > 0 ? a : -a) }
@@ -117,7 +94,7 @@ cat > "$folder/in" <<'END'
 [1]
 {"prompt":"7+8=","completion_ids":[49,53]}
 END
-expect 1 "$program" score --model "$model" --input "$folder/in" --per-token
+runs 1 "$program" score --model "$model" --input "$folder/in" --per-token
 for line in 4 5 6 7 8 9; do has "$folder/in:$line: " err; done
 [ "$(wc -l < "$folder/out")" = 4 ] || fail "four records were expected"
 has '"kept":true,"n_tokens":2,"logprob":-' out
@@ -130,13 +107,13 @@ ids=$(sed -n '4s/.*"n_tokens"//p' "$folder/out")
 awk 'BEGIN { printf "{\"prompt\":\"1\",\"completion\":\""; for (i = 0; i < 5000; i++) printf "7"
              print "\"}" }' > "$folder/in"
 echo '{"prompt":"7+8=","completion":"15"}' >> "$folder/in"
-expect 0 "$program" score --model "$model" --input "$folder/in" --per-token
+runs 0 "$program" score --model "$model" --input "$folder/in" --per-token
 [ "$(sed -n '2s/.*"n_tokens"//p' "$folder/out")" = "$text" ] || fail "a score depends on its pack"
 has '"n_tokens":5000,' out
 has 'was made for 512' err
 rm "$model/tokenizer.json" "$model/tokenizer_config.json"
 echo '{"prompt_ids":[55],"completion_ids":[43]}' >> "$folder/in"
-expect 1 "$program" score --model "$model" --input "$folder/in"
+runs 1 "$program" score --model "$model" --input "$folder/in"
 has "$folder/in:1: the model has no tokenizer" err
 [ "$(wc -l < "$folder/out")" = 1 ] || fail "ids need no tokenizer"
 cp "$folder/shape/tokenizer.json" "$folder/shape/tokenizer_config.json" "$model"
@@ -146,10 +123,10 @@ evaluate() {
     "$program" eval --model "$model" --tasks arithmetic --limit 120 -n 2 --temperature 1 \
         --max-new-tokens 300 "$@"
 }
-expect 0 evaluate --out "$folder/whole"
+runs 0 evaluate --out "$folder/whole"
 has 'arithmetic' out
 [ "$(wc -l < "$folder/whole/arithmetic.jsonl")" = 240 ] || fail "240 completions were expected"
-expect 0 "$program" grade --task arithmetic --input "$folder/whole/arithmetic.jsonl" --k 1 --json
+runs 0 "$program" grade --task arithmetic --input "$folder/whole/arithmetic.jsonl" --k 1 --json
 grep -q '"pass@1"' "$folder/whole/results.json" || fail "results.json has no pass@1"
 has '"n":240,' out
 
@@ -157,18 +134,18 @@ has '"n":240,' out
 mkdir "$folder/torn"
 cp "$folder/whole/settings.json" "$folder/torn"
 head -c 30000 "$folder/whole/arithmetic.jsonl" > "$folder/torn/arithmetic.jsonl"
-expect 0 evaluate --out "$folder/torn" --json
+runs 0 evaluate --out "$folder/torn" --json
 has 'were there and are kept' err
 [ "$(wc -l < "$folder/out")" = 1 ] || fail "--json is not one document"
 same "$folder/whole/arithmetic.jsonl" "$folder/torn/arithmetic.jsonl" "other records after a kill"
 same "$folder/whole/results.json" "$folder/torn/results.json" "other results after a kill"
 
-expect 2 evaluate --out "$folder/torn" --seed 9
+runs 2 evaluate --out "$folder/torn" --seed 9
 has 'seed 0, now it is 9' err
-expect 0 evaluate --out "$folder/torn" --seed 9 --overwrite
+runs 0 evaluate --out "$folder/torn" --seed 9 --overwrite
 cmp -s "$folder/whole/arithmetic.jsonl" "$folder/torn/arithmetic.jsonl" &&
     fail "one seed is another"
-expect 2 evaluate --out "$folder"
+runs 2 evaluate --out "$folder"
 has 'not of an evaluation' err
 
 # ---- several tasks in one run of the generator ----
@@ -183,16 +160,16 @@ echo 'Say {question} now' > "$folder/wording"
 together() {
     "$program" eval --model "$model" --data "$folder/data" -n 2 --temperature 1 "$@"
 }
-expect 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/all"
+runs 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/all"
 [ "$(wc -l < "$folder/all/gsm8k.jsonl")" = 10 ] || fail "ten completions were expected"
 has '"sha256":' all/results.json
 has 'gsm8k/test.jsonl' all/results.json
 has '"level": {' all/results.json
 for task in gsm8k math500 arithmetic; do
-    expect 0 together --tasks $task --limit 5 --max-new-tokens 50 --out "$folder/alone-$task"
+    runs 0 together --tasks $task --limit 5 --max-new-tokens 50 --out "$folder/alone-$task"
     same "$folder/all/$task.jsonl" "$folder/alone-$task/$task.jsonl" \
         "a completion of $task depends on the other tasks"
-    expect 0 "$program" grade --task $task --input "$folder/all/$task.jsonl" --k 1,2 --json
+    runs 0 "$program" grade --task $task --input "$folder/all/$task.jsonl" --k 1,2 --json
     tr -d ' \n' < "$folder/all/results.json" > "$folder/flat"
     for field in n correct accuracy stderr low pass@1 pass@2 avg@2 maj@2; do
         value=$(grep -o "\"$field\":[^,}]*" "$folder/out" | head -n 1)
@@ -207,16 +184,16 @@ for task in gsm8k math500 arithmetic; do
     sed 's/,"extracted":.*/}/' "$folder/all/$task.jsonl" > "$folder/half/$task.jsonl"
     head -n 3 "$folder/all/$task.jsonl" >> "$folder/half/$task.jsonl"
 done
-expect 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/half"
+runs 0 together --tasks gsm8k,math500,arithmetic --limit 5 --max-new-tokens 50 --out "$folder/half"
 for task in gsm8k math500 arithmetic; do
     same "$folder/all/$task.jsonl" "$folder/half/$task.jsonl" "$task: other verdicts after a kill"
 done
 same "$folder/all/results.json" "$folder/half/results.json" "other results after a kill in grading"
 
-expect 0 together --tasks gsm8k --limit 2 --max-new-tokens 5 --prompt-template "$folder/wording" \
+runs 0 together --tasks gsm8k --limit 2 --max-new-tokens 5 --prompt-template "$folder/wording" \
     --system-prompt '' --out "$folder/worded"
 has '"prompt":"Say What is 1+1? now"' worded/gsm8k.jsonl
-expect 2 together --tasks gsm8k --prompt-template "$folder/none"
-expect 2 together --tasks gsm8k --prompt nosuchwording
+runs 2 together --tasks gsm8k --prompt-template "$folder/none"
+runs 2 together --tasks gsm8k --prompt nosuchwording
 
-exit $failed
+exit "$failed"

@@ -4,11 +4,11 @@
 # shellcheck source=tests/outside.sh
 . "${top_srcdir:-.}/tests/outside.sh"
 
-has() {
+shows() {
     grep -q -e "$2" "$1" || fail "$1 has no \"$2\""
 }
 
-hasnt() {
+hides() {
     if grep -q -e "$2" "$1"; then fail "$1 has \"$2\""; fi
 }
 
@@ -74,19 +74,19 @@ expect 0 "one run" "$program" report "$folder/one"
 page=$folder/one/report.html
 says "$page"
 balanced "$page"
-has "$page" '+0.500'
-has "$page" 'a &lt;machine&gt; &amp; more'
-has "$page" 'Reward: length'
-has "$page" 'sample up3'
-has "$page" 'sample down3'
-has "$page" 'prefers-color-scheme:dark'
-has "$page" '@media print'
-hasnt "$page" 'nan'
-hasnt "$page" 'inf[^a-z]'
+shows "$page" '+0.500'
+shows "$page" 'a &lt;machine&gt; &amp; more'
+shows "$page" 'Reward: length'
+shows "$page" 'sample up3'
+shows "$page" 'sample down3'
+shows "$page" 'prefers-color-scheme:dark'
+shows "$page" '@media print'
+hides "$page" 'nan'
+hides "$page" 'inf[^a-z]'
 
 expect 0 "two runs" "$program" report "$folder/one" "$folder/two/" -o "$folder/both.html"
 balanced "$folder/both.html"
-has "$folder/both.html" 'Where the recipes differ'
+shows "$folder/both.html" 'Where the recipes differ'
 [ "$(wc -c < "$folder/both.html")" -lt 400000 ] || fail "5000 updates make too large a page"
 expect 0 "the same again" "$program" report "$folder/one" "$folder/two/" -o "$folder/again.html"
 cmp -s "$folder/both.html" "$folder/again.html" || fail "the page is not the same each time"
@@ -95,7 +95,7 @@ cmp -s "$folder/both.html" "$folder/again.html" || fail "the page is not the sam
 mkdir "$folder/more"
 cp -r "$folder/one" "$folder/more/one"
 expect 0 "runs of one name" "$program" report "$folder/one" "$folder/more/one" -o "$folder/names.html"
-has "$folder/names.html" "$folder/more/one</bdi>"
+shows "$folder/names.html" "$folder/more/one</bdi>"
 
 # --- damaged, empty, hostile ---
 mkdir -p "$folder/bad/completions" "$folder/empty" "$folder/young" "$folder/<i>&run"
@@ -121,16 +121,16 @@ expect 0 "a damaged run" "$program" report "$folder/bad"
 balanced "$folder/bad/report.html"
 says "metrics.jsonl: lines that are no records, left out: 3"
 says "recorded again"
-has "$folder/bad/report.html" '&lt;script&gt;'
-hasnt "$folder/bad/report.html" '<script'
+shows "$folder/bad/report.html" '&lt;script&gt;'
+hides "$folder/bad/report.html" '<script'
 
 : > "$folder/young/metrics.jsonl"
 cp "$folder/one/metrics.jsonl" "$folder/<i>&run"
 expect 0 "no updates yet, a hostile name" "$program" report "$folder/young" "$folder/<i>&run" \
     -o "$folder/young.html"
 balanced "$folder/young.html"
-has "$folder/young.html" 'no update is recorded yet'
-has "$folder/young.html" '&lt;i&gt;&amp;run'
+shows "$folder/young.html" 'no update is recorded yet'
+shows "$folder/young.html" '&lt;i&gt;&amp;run'
 
 # --- refused ---
 expect 2 "no run" "$program" report

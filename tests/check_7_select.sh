@@ -2,28 +2,14 @@
 # SPDX-License-Identifier: MIT
 # select and analyze from the outside: each method on samples worked by hand, both layouts of
 # records, bad records, what is missing.
-set -u
-program=${top_builddir:-.}/intuitor
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 
 # run CODE COMMAND OPTIONS...: of $folder/in
 run() {
     code=$1 command=$2
     shift 2
-    "$program" "$command" --input "$folder/in" "$@" > "$folder/out" 2> "$folder/err"
-    got=$?
-    [ "$got" -eq "$code" ] || fail "exit $got, expected $code: $command $*: $(cat "$folder/err")"
-}
-
-has() {
-    grep -qF -- "$1" "$folder/$2" || fail "$2 does not have $1: $(head -c 1500 "$folder/$2")"
+    runs "$code" "$program" "$command" --input "$folder/in" "$@"
 }
 
 # sample TEXT TOKENS LOGPROB CERTAINTY ENTROPY GINI
@@ -175,4 +161,4 @@ run 0 analyze
 has 'self_certainty' out
 has 'accuracy by the number of samples' out
 
-exit $failed
+exit "$failed"

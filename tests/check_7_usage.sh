@@ -2,35 +2,16 @@
 # SPDX-License-Identifier: MIT
 # Every command from the outside: help, one line and exit code 2 for what is wrong, nothing on
 # standard output then; tokenize, init and devices.
-set -u
-program=${top_builddir:-.}/intuitor
+# shellcheck source=tests/outside.sh
+. "${top_srcdir:-.}/tests/outside.sh"
 shape=${top_srcdir:-.}/models/embedded
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failed=0
 unset INTUITOR_DATA INTUITOR_BACKEND
-
-fail() {
-    echo "FAILED: $*"
-    failed=1
-}
-
-# expect CODE COMMAND...: output in $folder/out and $folder/err
-expect() {
-    code=$1
-    shift
-    "$@" > "$folder/out" 2> "$folder/err" < "${input:-/dev/null}"
-    got=$?
-    [ "$got" -eq "$code" ] && return 0
-    fail "exit $got, expected $code: $*"
-    sed 's/^/    /' "$folder/err"
-}
 
 # refused TEXT COMMAND...: exit 2, nothing on standard output, one line that says TEXT
 refused() {
     text=$1
     shift
-    expect 2 "$program" "$@"
+    runs 2 "$program" "$@"
     [ -s "$folder/out" ] && fail "standard output of a refusal: $*"
     [ "$(grep -c '^error: ' "$folder/err")" = 1 ] || fail "not one line of error: $*"
     grep -q -- "$text" "$folder/err" || fail "nothing says \"$text\": $*: $(cat "$folder/err")"
@@ -42,7 +23,7 @@ prints() {
 }
 
 for command in generate score eval grade tokenize init devices train pretrain; do
-    expect 0 "$program" "$command" --help
+    runs 0 "$program" "$command" --help
     grep -q "^usage: intuitor $command" "$folder/out" || fail "$command --help has no usage"
     grep -q '^example: ' "$folder/out" || fail "$command --help has no example"
     refused 'unknown option --modle' "$command" --modle
@@ -57,41 +38,41 @@ refused 'expected one folder' init --config "$shape"
 refused 'nowhere.json: cannot open' init --config "$folder/nowhere.json" "$model"
 refused 'expected an integer, found "x"' init --config "$shape" --seed x "$model"
 refused 'did you mean "bf16"' init --config "$shape" --dtype f16 "$model"
-expect 0 "$program" init --config "$shape/config.json" --seed 3 "$model"
-expect 0 "$program" init --config "$model" --seed 3 "$folder/again"
+runs 0 "$program" init --config "$shape/config.json" --seed 3 "$model"
+runs 0 "$program" init --config "$model" --seed 3 "$folder/again"
 cmp -s "$model/model.safetensors" "$folder/again/model.safetensors" || fail "init is not seeded"
-expect 0 "$program" init --config "$model" --seed 4 "$folder/other"
+runs 0 "$program" init --config "$model" --seed 4 "$folder/other"
 cmp -s "$model/model.safetensors" "$folder/other/model.safetensors" && fail "init ignores the seed"
 refused 'not empty' init --config "$shape" "$model"
 
 # tokenize: exact both ways, bytes that are no text included
 printf 'a\n\303\251<|endoftext|>\\boxed{1}' > "$folder/text"
-input=$folder/text expect 0 "$program" tokenize --model "$model"
+runs 0 "$program" tokenize --model "$model" < "$folder/text"
 prints '97 10 195 169 257 256 49 125\n'
 cp "$folder/out" "$folder/ids"
-input=$folder/ids expect 0 "$program" tokenize --model "$model" --decode
+runs 0 "$program" tokenize --model "$model" --decode < "$folder/ids"
 cmp -s "$folder/text" "$folder/out" || fail "tokenize and --decode change the text"
 printf '"a\\u0000\\u00e9"\r\n""\n' > "$folder/lines"
-input=$folder/lines expect 0 "$program" tokenize --model "$model" --jsonl
+runs 0 "$program" tokenize --model "$model" --jsonl < "$folder/lines"
 prints '[97,0,195,169]\n[]\n'
 cp "$folder/out" "$folder/ids"
-input=$folder/ids expect 0 "$program" tokenize --model "$model" --jsonl --decode
+runs 0 "$program" tokenize --model "$model" --jsonl --decode < "$folder/ids"
 prints '"a\\u0000\303\251"\n""\n'
-expect 0 "$program" tokenize --model "$model"
+runs 0 "$program" tokenize --model "$model"
 prints '\n'
 printf '1 x' > "$folder/bad"
-input=$folder/bad refused 'found "x"' tokenize --model "$model" --decode
-input=$folder/bad refused 'stdin:1: ' tokenize --model "$model" --jsonl
+refused 'found "x"' tokenize --model "$model" --decode < "$folder/bad"
+refused 'stdin:1: ' tokenize --model "$model" --jsonl < "$folder/bad"
 printf '["a"]' > "$folder/bad"
-input=$folder/bad refused 'stdin:1: expected a JSON array of token ids' \
-    tokenize --model "$model" --jsonl --decode
+refused 'stdin:1: expected a JSON array of token ids' \
+    tokenize --model "$model" --jsonl --decode < "$folder/bad"
 refused 'no tokenizer.json' tokenize --model "$folder"
 refused 'no --model' tokenize
 
 # devices
-expect 0 "$program" devices
+runs 0 "$program" devices
 grep -q '^auto: ' "$folder/out" || fail "devices does not say what auto means"
-expect 0 "$program" devices --json --ops
+runs 0 "$program" devices --json --ops
 grep -q '"matmul":"native"' "$folder/out" || fail "devices --ops has no matmul"
 [ "$(wc -l < "$folder/out")" = 1 ] || fail "devices --json is not one document"
 refused 'nothing but options' devices cpu
@@ -130,7 +111,7 @@ refused 'no --input' grade --task math
 refused 'did you mean "math"' grade --task maths --input "$folder/in"
 refused 'unknown profile' grade --task math --input "$folder/in" --profile x
 refused 'whole numbers' grade --task math --input "$folder/in" --k 1,0
-expect 1 "$program" score --model "$model" --input "$folder/in" --memory-limit 1MB
+runs 1 "$program" score --model "$model" --input "$folder/in" --memory-limit 1MB
 grep -q 'memory limit' "$folder/err" || fail "--memory-limit is not named"
 
-exit $failed
+exit "$failed"

@@ -16,6 +16,7 @@
 
 #include <check.h>
 
+#include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
@@ -43,6 +44,15 @@ struct http_connection {
     struct http_server *server;
     int socket;
 };
+
+/* No library was found: there is nothing to test. */
+static inline bool http_is_missing(void)
+{
+    struct it_http *http = NULL;
+    enum it_status status = it_http_open(&http);
+    it_http_close(http);
+    return status == IT_UNSUPPORTED;
+}
 
 /* A whole answer with its Content-Length. `headers` are lines ended by \r\n, or "". */
 static inline void http_reply_put(struct http_reply *reply, const char *status, const char *headers,

@@ -6,6 +6,7 @@ program=${top_builddir:-.}/intuitor
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 failed=0
+exec < /dev/null # a command that is given nothing to read waits for nobody
 
 fail() {
     echo "FAILED: $*"
@@ -21,6 +22,18 @@ expect() {
     [ "$got" -eq "$code" ] && return 0
     fail "$what: exit $got, expected $code"
     sed 's/^/    /' "$folder/err"
+}
+
+# runs CODE COMMAND...: the same of a command that speaks for itself
+runs() {
+    code=$1
+    shift
+    expect "$code" "$*" "$@"
+}
+
+# has TEXT FILE: in the folder
+has() {
+    grep -qF -- "$1" "$folder/$2" || fail "$2 does not have $1: $(head -c 2000 "$folder/$2")"
 }
 
 # says PATTERN: on either output of the last command

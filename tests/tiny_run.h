@@ -183,8 +183,8 @@ static inline enum it_status tiny_load_recipe(const char *name, const char *chan
         at = *end ? end + 1 : end;
         *end = '\0';
     }
-    enum it_status status = it_recipe_load_quietly(scratch_text("recipe.yaml", tiny_recipe),
-                                                   override, n, recipe_out);
+    enum it_status status =
+        it_recipe_load(scratch_text("recipe.yaml", tiny_recipe), override, n, recipe_out, NULL);
     it_free(copy);
     return status;
 }
@@ -222,7 +222,9 @@ static inline enum it_status tiny_train(const char *name, const char *changes, b
 }
 
 /* The interruption flag is the process's: what is interrupted runs in one of its own. */
-static inline enum it_status tiny_train_apart(const char *name, const char *changes)
+static inline enum it_status tiny_apart(enum it_status (*run)(const char *name,
+                                                              const char *changes, bool resume),
+                                        const char *name, const char *changes)
 {
     int status;
     fflush(NULL);
@@ -230,7 +232,7 @@ static inline enum it_status tiny_train_apart(const char *name, const char *chan
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         it_interrupt_install();
-        exit((int)tiny_train(name, changes, false));
+        exit((int)run(name, changes, false));
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFEXITED(status));

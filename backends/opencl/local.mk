@@ -11,7 +11,7 @@ OPENCL_SOURCE = \
 	backends/opencl/kernels/attn.cl \
 	backends/opencl/kernels/stats.cl \
 	backends/opencl/kernels/sample.cl
-EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c tests/check_opencl_gpu_laws.c tests/opencl_leaks.c
+EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c tests/check_opencl_gpu_laws.c
 
 if BACKEND_OPENCL
 libintuitor_la_SOURCES += \
@@ -35,15 +35,13 @@ backends/opencl/source.c: $(OPENCL_SOURCE) scripts/embed_bytes.sh
 CLEANFILES += backends/opencl/source.c
 
 check_PROGRAMS += tests/check_opencl
-tests_check_opencl_SOURCES = tests/check_opencl.c tests/opencl_leaks.c \
-	tests/parity.c tests/parity.h
+tests_check_opencl_SOURCES = tests/check_opencl.c tests/parity.c tests/parity.h
 tests_check_opencl_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/check_opencl_laws
-tests_check_opencl_laws_SOURCES = tests/check_1_laws.c tests/opencl_leaks.c tests/box.h
+tests_check_opencl_laws_SOURCES = tests/check_1_laws.c tests/box.h
 tests_check_opencl_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_DEVICE='"opencl"'
 tests_check_opencl_laws_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/check_opencl_gpu_laws
-tests_check_opencl_gpu_laws_SOURCES = tests/check_opencl_gpu_laws.c tests/opencl_leaks.c \
-	tests/box.h
+tests_check_opencl_gpu_laws_SOURCES = tests/check_opencl_gpu_laws.c tests/box.h
 tests_check_opencl_gpu_laws_LDADD = $(TEST_LIBS)
 endif

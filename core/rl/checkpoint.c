@@ -198,7 +198,7 @@ enum it_status it_run_save(struct it_run *run, int64_t step, const struct it_rl_
                            const struct it_weights *weights, const struct it_state_tensor *tensors,
                            int64_t n, const json_t *state)
 {
-    if (run->dry) { return IT_OK; }
+    if (run->dry || run->saved == step) { return IT_OK; }
     char *folder = folder_of(run, step, ""), *temporary = folder_of(run, step, ".tmp");
     enum it_status status = IT_OK;
     json_t *there = NULL;
@@ -213,6 +213,7 @@ enum it_status it_run_save(struct it_run *run, int64_t step, const struct it_rl_
     }
     json_decref(there);
     if (status == IT_OK) {
+        run->saved = step;
         it_debug("saved %s", folder);
         status = prune(run, step);
     }

@@ -155,29 +155,24 @@ static enum it_status read_all(struct it_draft *d, const char *path, const char 
 }
 
 enum it_status it_recipe_load(const char *path, const char *const *overrides, int n_overrides,
-                              struct it_recipe *recipe_out)
+                              struct it_recipe *recipe_out, struct it_strs *choices_out)
 {
     struct it_draft d = {.where = it_calloc(it_recipe_table.n, sizeof *d.where)};
     enum it_status status = read_all(&d, path, overrides, n_overrides);
     for (size_t i = 0; i < it_recipe_table.n; i++) { it_free(d.where[i]); }
     it_free(d.where);
     it_str_free(&d.ignored);
+    if (status == IT_OK && choices_out) {
+        *choices_out = d.choices;
+    } else {
+        it_strs_free(&d.choices);
+    }
     if (status != IT_OK) {
         it_recipe_free(&d.recipe);
         return status;
     }
     *recipe_out = d.recipe;
     return IT_OK;
-}
-
-enum it_status it_recipe_load_quietly(const char *path, const char *const *overrides,
-                                      int n_overrides, struct it_recipe *recipe_out)
-{
-    enum it_log_level level = it_log_level();
-    if (level > IT_LOG_WARN) { it_log_set_level(IT_LOG_WARN); }
-    enum it_status status = it_recipe_load(path, overrides, n_overrides, recipe_out);
-    it_log_set_level(level);
-    return status;
 }
 
 void it_recipe_free(struct it_recipe *recipe)

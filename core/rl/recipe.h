@@ -135,14 +135,11 @@ struct it_recipe {
 extern const struct it_option_table it_recipe_table;
 
 /* Read a YAML recipe and `key=value` overrides (last wins), apply method and profile to keys left
- * unset, check everything that can be checked without data or model. The resolved choices that a
- * profile made can be listed with it_recipe_unset. */
+ * unset, check everything that can be checked without data or model. Warnings and errors are said.
+ * What method and profile chose, and keys without effect, are lines of `choices_out`, for who wants
+ * to announce them (may be NULL). */
 enum it_status it_recipe_load(const char *path, const char *const *overrides, int n_overrides,
-                              struct it_recipe *recipe_out);
-/* The same without the lines about method and profile: for a recipe that was announced before, or
- * where neither means anything. Warnings and errors are said. */
-enum it_status it_recipe_load_quietly(const char *path, const char *const *overrides,
-                                      int n_overrides, struct it_recipe *recipe_out);
+                              struct it_recipe *recipe_out, struct it_strs *choices_out);
 void it_recipe_free(struct it_recipe *recipe);
 /* The resolved recipe as YAML text (what `recipe.yaml` of the run directory holds). */
 enum it_status it_recipe_write(const struct it_recipe *recipe, const char *path);

@@ -141,14 +141,16 @@ static const struct preset *find_preset(const char *name)
     return NULL;
 }
 
-static void say_method(const struct it_recipe *r, const char *because)
+static void say_method(struct it_draft *d, const char *because)
 {
+    const struct it_recipe *r = &d->recipe;
     struct it_str text = {0};
+    it_str_printf(&text, "method %s%s: rewards ", r->method, because);
     for (size_t i = 0; i < r->reward_funcs.n; i++) {
         it_str_printf(&text, "%s%s x %g", i ? ", " : "", r->reward_funcs.item[i],
                       r->reward_weights.item[i]);
     }
-    it_info("method %s%s: rewards %s", r->method, because, it_str_c(&text));
+    it_strs_add(&d->choices, it_str_c(&text));
     it_str_free(&text);
 }
 
@@ -176,7 +178,7 @@ static enum it_status apply_method(struct it_draft *d)
     }
     if (!reward && !it_draft_where(d, "direct_sc_coef")) { r->direct_sc_coef = 1.0; }
     add_reward(r, "accuracy", 0.0); /* a monitor; NaN where there is no gold */
-    say_method(r, because);
+    say_method(d, because);
     return IT_OK;
 }
 
@@ -206,8 +208,10 @@ static void follow(struct it_draft *d)
     }
 }
 
-static void say_profile(const struct it_recipe *r)
+static void say_profile(struct it_draft *d)
 {
+    const struct it_recipe *r = &d->recipe;
+    struct it_str text = {0};
     json_t *dump = it_options_dump(&it_recipe_table, r);
     static const char *const shown[] = {"loss_type", "sc_shift", "sc_dtype"};
     const char *word[sizeof shown / sizeof *shown];
@@ -216,9 +220,12 @@ static void say_profile(const struct it_recipe *r)
     }
     char top_k[32] = "off";
     if (r->top_k > 0) { snprintf(top_k, sizeof top_k, "%lld", (long long)r->top_k); }
-    it_info("profile %s: temperature %g, top_k %s, loss_type %s, beta %g, weight_decay %g, "
-            "self-certainty %s in %s", json_string_value(json_object_get(dump, "profile")),
-            r->temperature, top_k, word[0], r->beta, r->weight_decay, word[1], word[2]);
+    it_str_printf(&text, "profile %s: temperature %g, top_k %s, loss_type %s, beta %g, "
+                  "weight_decay %g, self-certainty %s in %s",
+                  json_string_value(json_object_get(dump, "profile")), r->temperature, top_k,
+                  word[0], r->beta, r->weight_decay, word[1], word[2]);
+    it_strs_add(&d->choices, it_str_c(&text));
+    it_str_free(&text);
     json_decref(dump);
 }
 
@@ -227,7 +234,12 @@ enum it_status it_draft_resolve(struct it_draft *d)
     IT_TRY(apply_profile(d));
     IT_TRY(apply_method(d));
     follow(d);
-    if (d->ignored.len) { it_info("no effect here: %s", it_str_c(&d->ignored)); }
-    say_profile(&d->recipe);
+    if (d->ignored.len) {
+        struct it_str text = {0};
+        it_str_printf(&text, "no effect here: %s", it_str_c(&d->ignored));
+        it_strs_add(&d->choices, it_str_c(&text));
+        it_str_free(&text);
+    }
+    say_profile(d);
     return IT_OK;
 }

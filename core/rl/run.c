@@ -35,7 +35,7 @@ static enum it_status same_recipe(const struct it_run *run, const struct it_reci
 {
     char *path = in_run(run, "recipe.yaml");
     struct it_recipe before;
-    enum it_status status = it_recipe_load_quietly(path, NULL, 0, &before);
+    enum it_status status = it_recipe_load(path, NULL, 0, &before, NULL);
     if (status == IT_OK) {
         json_t *a = it_options_dump(&it_recipe_table, &before);
         json_t *b = it_options_dump(&it_recipe_table, recipe), *value;
@@ -141,6 +141,7 @@ enum it_status it_run_open(const struct it_recipe *recipe, json_t *ledger, bool 
 {
     struct it_run *run = it_calloc(1, sizeof *run);
     run->folder = it_strdup(recipe->output_dir);
+    run->saved = -1;
     run->save_total_limit = recipe->save_total_limit;
     enum it_status status = prepare(run, recipe, ledger, resume, overwrite);
     if (status == IT_OK) { status = it_events_open(run->folder, &run->events); }

@@ -16,6 +16,7 @@ struct it_run {
     char *folder;
     bool dry; /* replay: nothing is written */
     int64_t save_total_limit;
+    int64_t saved; /* step of the checkpoint that is known to be whole: written last; -1: none */
     struct it_events *events;
 };
 

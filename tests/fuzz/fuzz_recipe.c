@@ -37,7 +37,7 @@ static void read_back(const struct it_recipe *recipe)
     struct it_recipe again;
     json_t *before = it_options_dump(&it_recipe_table, recipe), *after;
     if (it_recipe_write(recipe, path) != IT_OK) { abort(); }
-    if (it_recipe_load(path, NULL, 0, &again) != IT_OK) { abort(); }
+    if (it_recipe_load(path, NULL, 0, &again, NULL) != IT_OK) { abort(); }
     after = it_options_dump(&it_recipe_table, &again);
     if (!json_equal(before, after)) { abort(); }
     json_decref(before);
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct it_batch_shape shape;
     FILE *stream = fopen(path, "w");
     if (!stream || fwrite(data, 1, size, stream) != size || fclose(stream) != 0) { abort(); }
-    if (it_recipe_load(path, NULL, 0, &recipe) != IT_OK) { return 0; }
+    if (it_recipe_load(path, NULL, 0, &recipe, NULL) != IT_OK) { return 0; }
     if (it_recipe_batch(&recipe, 1, &shape) == IT_OK) {
         int64_t n = it_recipe_updates(&recipe, &shape, 1000);
         it_recipe_learning_rate(&recipe, 1, n);
