@@ -128,6 +128,83 @@ START_TEST(threads_work_at_the_same_time)
 }
 END_TEST
 
+/* ---- shares ---- */
+
+struct shares {
+    struct it_pool *pool;
+    int64_t first[8];       /* the first item that a thread was given, -1: none yet */
+    atomic_int begun, done; /* threads, chunks */
+    int stuck;              /* a thread that does not finish before all others' chunks are done */
+    int chunks;
+};
+
+static void wait_for(const atomic_int *what, int value)
+{
+    for (double stop = it_now() + 10; atomic_load(what) < value && it_now() < stop;) {
+        sched_yield();
+    }
+}
+
+static void note_first(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)end;
+    struct shares *s = context;
+    if (s->first[thread] < 0) {
+        s->first[thread] = begin;
+        atomic_fetch_add(&s->begun, 1);
+        wait_for(&s->begun, it_pool_threads(s->pool)); /* or a fast one takes all */
+    }
+    if (thread == s->stuck) { wait_for(&s->done, s->chunks - 1); }
+    atomic_fetch_add(&s->done, 1);
+}
+
+static void run_shares(struct shares *s, int64_t count, int64_t grain)
+{
+    s->chunks = (int)((count - 1) / grain + 1);
+    memset(s->first, -1, sizeof s->first);
+    atomic_store(&s->begun, 0);
+    atomic_store(&s->done, 0);
+    double begin = it_now();
+    it_pool_run(s->pool, count, grain, note_first, s);
+    ck_assert_int_eq(s->done, s->chunks);
+    ck_assert_double_lt(it_now() - begin, 9);
+}
+
+/* Equal parts, in the order of the threads; the same in every run. */
+START_TEST(threads_begin_at_their_own_shares)
+{
+    static const struct {
+        int64_t count, grain, first[THREADS];
+    } cases[] = {
+        {8, 1, {0, 2, 4, 6}},
+        {4, 1, {0, 1, 2, 3}},
+        {11, 1, {0, 3, 6, 9}},     /* 3 3 3 2 */
+        {99, 10, {0, 30, 60, 80}}, /* 10 chunks: 3 3 2 2 */
+        {4001, 1000, {0, 2000, 3000, 4000}},
+    };
+    struct shares s = {.pool = open_pool(THREADS), .stuck = -1};
+    for (size_t i = 0; i < 3 * sizeof cases / sizeof *cases; i++) {
+        const int64_t *first = cases[i / 3].first;
+        run_shares(&s, cases[i / 3].count, cases[i / 3].grain);
+        for (int t = 0; t < THREADS; t++) { ck_assert_int_eq(s.first[t], first[t]); }
+    }
+    it_pool_close(s.pool);
+}
+END_TEST
+
+/* One thread, the caller or a worker, is kept from going on: the others do what is left of its
+ * share, and nobody waits for more than its one chunk. */
+START_TEST(the_share_of_a_stuck_thread_is_done_by_others)
+{
+    struct shares s = {.pool = open_pool(THREADS)};
+    for (s.stuck = 0; s.stuck < THREADS; s.stuck++) {
+        run_shares(&s, 40, 1);
+        run_shares(&s, 43, 5);
+    }
+    it_pool_close(s.pool);
+}
+END_TEST
+
 struct nested {
     struct it_pool *same, *other;
     atomic_int inner, wrong;
@@ -266,7 +343,7 @@ static void burn(void *context, int64_t begin, int64_t end, int thread)
     (void)thread;
     double *sums = context;
     for (int64_t i = begin; i < end; i++) {
-        double x = 1;
+        double x = (double)i; /* not 1, which stays 1 and is made no work at all */
         for (int k = 0; k < 20000; k++) { x = x * 0.999999 + 1e-6; }
         sums[i] = x;
     }
@@ -325,6 +402,8 @@ int main(void)
     tcase_add_test(tests, no_pool_runs_inline);
     tcase_add_loop_test(tests, runs_follow_one_another, 0, 2);
     tcase_add_test(tests, threads_work_at_the_same_time);
+    tcase_add_test(tests, threads_begin_at_their_own_shares);
+    tcase_add_test(tests, the_share_of_a_stuck_thread_is_done_by_others);
     tcase_add_test(tests, a_run_inside_a_run_is_inline);
     tcase_add_test(tests, two_callers_take_turns);
     tcase_add_test(tests, a_fork_starts_afresh);

@@ -14,7 +14,11 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20, PIECE = 1 << 18 /* bytes worth another thread's while */ };
+enum {
+    ALIGN = 64,
+    HUGE_PAGE = 2 << 20,
+    COPY = 1 << 18 /* bytes: below, another thread is not worth waking */
+};
 
 /* ---- instruction sets ---- */
 
@@ -153,7 +157,7 @@ static enum it_status cpu_upload(struct it_device *device, struct it_buffer *to,
 {
     struct transfer t = {.to = (char *)to->host + offset, .from = from};
     int64_t grain = (int64_t)(bytes / 8 / (size_t)it_pool_threads(device->pool)) + 1;
-    it_pool_run(device->pool, (int64_t)bytes, grain < PIECE ? PIECE : grain, copy_piece, &t);
+    it_pool_run(device->pool, (int64_t)bytes, grain < COPY ? COPY : grain, copy_piece, &t);
     return IT_OK;
 }
 

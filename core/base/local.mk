@@ -2,6 +2,8 @@
 libintuitor_la_SOURCES += \
 	core/base/clock.c \
 	core/base/clock.h \
+	core/base/cores.c \
+	core/base/cores.h \
 	core/base/dir.c \
 	core/base/file.c \
 	core/base/file.h \
@@ -44,6 +46,7 @@ check_PROGRAMS += \
 	tests/check_0_log \
 	tests/check_0_option \
 	tests/check_0_pool \
+	tests/check_0_pool_places \
 	tests/check_0_rng \
 	tests/check_0_sha1 \
 	tests/check_0_sha256 \
@@ -67,6 +70,9 @@ tests_check_0_option_LDADD = $(TEST_LIBS)
 tests_check_0_pool_SOURCES = tests/check_0_pool.c tests/scratch.h
 tests_check_0_pool_LDADD = $(TEST_LIBS)
 
+tests_check_0_pool_places_SOURCES = tests/check_0_pool_places.c tests/scratch.h
+tests_check_0_pool_places_LDADD = $(TEST_LIBS)
+
 tests_check_0_rng_SOURCES = tests/check_0_rng.c tests/scratch.h
 tests_check_0_rng_LDADD = $(TEST_LIBS)
 
@@ -80,4 +86,4 @@ tests_check_0_str_SOURCES = tests/check_0_str.c tests/scratch.h
 tests_check_0_str_LDADD = $(TEST_LIBS)
 
 FUZZERS += tests/fuzz/fuzz_jsonl.c
-EXTRA_DIST += tests/fuzz/seeds/fuzz_jsonl/records.jsonl
+EXTRA_DIST += tests/fuzz/seeds/fuzz_jsonl/records.jsonl scripts/bench_taken_core.sh

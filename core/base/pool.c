@@ -2,47 +2,75 @@
 /* The thread pool. A run is a job that threads join and leave: the caller opens it, works on it
  * like everybody, closes it when no chunk is left, and waits only for the threads that are inside.
  * A worker that wakes up late, because another process holds its core, finds the job closed and
- * delays nobody. */
+ * delays nobody: the others have done its share.
+ *
+ * Each thread begins at its own share of the chunks, the same in every run of that many chunks, and
+ * helps the threads after it when its own is done. The same rows of a weight are so met by the same
+ * thread in every step: they may still be in its caches, and they lie in its NUMA node's memory
+ * where that thread was the first to touch them.
+ *
+ * A core that somebody else keeps busy must not hold everybody up:
+ * - The system may move the caller, which is not bound, to a worker's core. That worker changes
+ *   places with it.
+ * - A worker that loses its core in the middle of a chunk may get it back only milliseconds later.
+ *   The caller, which has nothing left to do but to wait, has it finish on the caller's own core.
+ */
 #include "core/base/pool.h"
 
-#include <hwloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cores.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 
-enum { MOST_THREADS = 4096, OPEN = 1, INSIDE = 2 };
+enum { MOST_THREADS = 4096, OPEN = 1, INSIDE = 2, NO_PLACE = -1 };
 
 /* How long a thread looks for news before it sleeps: longer than the gap between two operations of
  * a decode step, shorter than anybody else on the machine would notice. */
 static const double spin_seconds = 50e-6;
 
+/* A caller that sleeps looks after the workers from time to time: first and longest sleep. */
+static const double first_sleep = 0.5e-3, longest_sleep = 64e-3;
+
 struct worker {
     struct it_pool *pool;
     pthread_t thread;
     int index;
+    atomic_int number;  /* of the thread, in the system's words */
+    atomic_int place;   /* the thread whose core it is bound to; NO_PLACE: another's */
+    atomic_bool inside; /* a job */
+    double had;         /* processor seconds when the caller looked */
+};
+
+/* A thread's chunks of a job. Thieves write here too, so no two lie in one line of a cache, nor in
+ * two that processors fetch together. */
+struct share {
+    atomic_int_least64_t next;
+    int64_t end;
+    char apart[128 - 2 * sizeof(int64_t)];
 };
 
 struct it_pool {
-    int threads;               /* the caller included */
-    int started;               /* workers that exist */
-    bool tried;                /* to start them: the first run does */
-    bool spins;                /* not with more threads than cores: one would keep the core that */
-                               /* the other needs to get on */
-    hwloc_topology_t topology; /* NULL: threads stay where the system puts them */
-    hwloc_obj_type_t place;    /* what a thread is bound to */
-    struct worker *workers;    /* [threads - 1] */
-    struct it_pool *next;      /* in the list of open pools */
+    int threads;            /* the caller included */
+    int started;            /* workers that exist */
+    bool tried;             /* to start them: the first run does */
+    struct it_cores *cores; /* NULL: more threads than cores, or not known */
+    bool placed;            /* a core of this machine for each: workers are bound, and waiting */
+                            /* threads spin, which else would keep others from getting on */
+    struct worker *workers; /* [threads - 1] */
+    struct share *shares;   /* [threads] */
+    struct it_pool *next;   /* in the list of open pools */
 
     pthread_mutex_t run_lock; /* one job at a time; the job: */
-    int64_t count, grain, chunks;
+    int64_t count, grain;
     it_pool_work *work;
     void *context;
-    atomic_int_least64_t next_chunk;
+    atomic_int visited;     /* the worker on whose core the caller is, 0: none */
     atomic_uint state;      /* OPEN, plus INSIDE for each worker inside the job */
     atomic_uint generation; /* of jobs: the news that workers look for */
 
@@ -50,6 +78,7 @@ struct it_pool {
     pthread_cond_t news;  /* a job was opened, or the pool is closing */
     pthread_cond_t empty; /* the last worker left a closed job */
     atomic_int sleepers;
+    atomic_bool awaited; /* the caller sleeps until `empty` */
     atomic_bool closing;
 };
 
@@ -70,7 +99,11 @@ static void init_locks(struct it_pool *pool)
     pthread_mutex_init(&pool->run_lock, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->news, NULL);
-    pthread_cond_init(&pool->empty, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->empty, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 static void before_fork(void)
@@ -91,6 +124,7 @@ static void after_fork_in_child(void)
         pool->tried = false;
         atomic_store(&pool->state, 0);
         atomic_store(&pool->sleepers, 0);
+        atomic_store(&pool->awaited, false);
         init_locks(pool);
     }
     pthread_mutex_unlock(&registry_lock);
@@ -113,7 +147,7 @@ static inline void pause_briefly(void)
 /* Until *word differs from `same`, or the time is up. Returns whether it differs. */
 static bool spin_while(const struct it_pool *pool, atomic_uint *word, unsigned same)
 {
-    if (!pool->spins) { return atomic_load(word) != same; }
+    if (!pool->placed) { return atomic_load(word) != same; }
     double end = it_now() + spin_seconds;
     do {
         for (int i = 0; i < 32; i++) {
@@ -124,23 +158,46 @@ static bool spin_while(const struct it_pool *pool, atomic_uint *word, unsigned s
     return false;
 }
 
+static void take_share(struct it_pool *pool, struct share *share, int thread)
+{
+    while (atomic_load(&share->next) < share->end) { /* done shares are looked at, not written */
+        int64_t chunk = atomic_fetch_add(&share->next, 1);
+        if (chunk >= share->end) { return; }
+        int64_t begin = chunk * pool->grain, left = pool->count - begin;
+        pool->work(pool->context, begin, begin + (left < pool->grain ? left : pool->grain), thread);
+    }
+}
+
 static void take_chunks(struct it_pool *pool, int thread)
 {
     const struct frame frame = {.pool = pool, .thread = thread, .outer = frames};
     frames = &frame;
-    for (;;) {
-        int64_t chunk = atomic_fetch_add(&pool->next_chunk, 1);
-        if (chunk >= pool->chunks) { break; }
-        int64_t begin = chunk * pool->grain, left = pool->count - begin;
-        pool->work(pool->context, begin, begin + (left < pool->grain ? left : pool->grain), thread);
+    for (int i = 0; i < pool->threads; i++) {
+        int owner = i < pool->threads - thread ? thread + i : thread + i - pool->threads;
+        take_share(pool, &pool->shares[owner], thread);
     }
     frames = frame.outer;
 }
 
-static void join_job(struct it_pool *pool, int thread)
+/* Whether the job was still open. A closed one is left alone: a worker that lost its core between
+ * coming and going would be waited for. */
+static bool enter_job(struct it_pool *pool)
 {
-    if (atomic_fetch_add(&pool->state, INSIDE) & OPEN) { take_chunks(pool, thread); }
-    if (atomic_fetch_sub(&pool->state, INSIDE) == INSIDE) { /* closed, and the last to leave */
+    unsigned state = atomic_load(&pool->state);
+    while (state & OPEN) {
+        if (atomic_compare_exchange_weak(&pool->state, &state, state + INSIDE)) { return true; }
+    }
+    return false;
+}
+
+static void join_job(struct it_pool *pool, struct worker *worker)
+{
+    if (!enter_job(pool)) { return; }
+    atomic_store(&worker->inside, true);
+    take_chunks(pool, worker->index);
+    atomic_store(&worker->inside, false);
+    bool last = atomic_fetch_sub(&pool->state, INSIDE) == INSIDE; /* of a closed job */
+    if (last && atomic_load(&pool->awaited)) {
         pthread_mutex_lock(&pool->lock);
         pthread_cond_signal(&pool->empty);
         pthread_mutex_unlock(&pool->lock);
@@ -156,14 +213,13 @@ static void sleep_until_news(struct it_pool *pool, unsigned seen)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* To the worker's own core, any of its hardware threads. */
-static void bind_worker(const struct worker *worker)
+/* To the core that is this worker's now, if the system lets it. */
+static void take_place(struct worker *worker)
 {
-    hwloc_topology_t topology = worker->pool->topology;
-    if (!topology) { return; }
-    hwloc_obj_type_t type = worker->pool->place;
-    hwloc_obj_t place = hwloc_get_obj_by_type(topology, type, (unsigned)worker->index);
-    if (!place || hwloc_set_cpubind(topology, place->cpuset, HWLOC_CPUBIND_THREAD) != 0) {
+    struct it_pool *pool = worker->pool;
+    int wanted = atomic_load(&pool->visited) == worker->index ? 0 : worker->index;
+    if (!pool->placed || atomic_exchange(&worker->place, wanted) == wanted) { return; }
+    if (!it_cores_bind(pool->cores, wanted)) {
         it_debug("thread %d could not be bound to a core and goes on unbound", worker->index);
     }
 }
@@ -172,13 +228,14 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct it_pool *pool = worker->pool;
-    bind_worker(worker);
+    atomic_store(&worker->number, it_thread_number());
     unsigned seen = 0; /* the job that made this thread is news to it */
     for (;;) {
         if (!spin_while(pool, &pool->generation, seen)) { sleep_until_news(pool, seen); }
         seen = atomic_load(&pool->generation);
         if (atomic_load(&pool->closing)) { return NULL; }
-        join_job(pool, worker->index);
+        take_place(worker);
+        join_job(pool, worker);
     }
 }
 
@@ -191,7 +248,7 @@ static void start_workers(struct it_pool *pool)
     pthread_sigmask(SIG_SETMASK, &all, &old);
     for (int i = 0; i < pool->threads - 1; i++) {
         struct worker *worker = &pool->workers[i];
-        *worker = (struct worker){.pool = pool, .index = i + 1};
+        *worker = (struct worker){.pool = pool, .index = i + 1, .place = NO_PLACE};
         if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) { break; }
         pool->started++;
     }
@@ -214,14 +271,58 @@ static void bring_news(struct it_pool *pool, int64_t helpers)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* A worker that is inside a job, has work to do and gets no core to do it on comes to this one: one
+ * at a time, there is one core to lend. A worker that runs, however long, and one that waits for
+ * something else, stay where they are. */
+static void fetch_stalled(struct it_pool *pool)
+{
+    unsigned state = atomic_load(&pool->state);
+    for (int i = 0; i < pool->started; i++) {
+        struct worker *worker = &pool->workers[i];
+        bool inside = atomic_load(&worker->inside);
+        if (inside && atomic_load(&worker->place) == NO_PLACE) { return; } /* is here already */
+        worker->had = inside ? it_thread_seconds(worker->thread) : -1;
+    }
+    if (spin_while(pool, &pool->state, state)) { return; }
+    for (int i = 0; i < pool->started; i++) {
+        struct worker *worker = &pool->workers[i];
+        if (worker->had < 0 || !atomic_load(&worker->inside)) { continue; }
+        double got = it_thread_seconds(worker->thread) - worker->had;
+        if (got < 0.1 * spin_seconds && it_thread_ready(atomic_load(&worker->number)) &&
+            it_thread_fetch(worker->thread)) {
+            atomic_store(&worker->place, NO_PLACE); /* it goes back before the next job */
+            return;
+        }
+    }
+}
+
+/* Until the last worker has left, or the time is up. */
+static void sleep_until_empty(struct it_pool *pool, double seconds)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_nsec += (long)(1e9 * seconds);
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->awaited, true); /* before the look: whoever leaves last looks at it */
+    int error = 0;
+    while (atomic_load(&pool->state) != 0 && error == 0) {
+        error = pthread_cond_timedwait(&pool->empty, &pool->lock, &end);
+    }
+    atomic_store(&pool->awaited, false);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void close_job(struct it_pool *pool)
 {
+    double pause = first_sleep;
     unsigned state;
     while ((state = atomic_fetch_and(&pool->state, ~(unsigned)OPEN) & ~(unsigned)OPEN) != 0) {
         if (spin_while(pool, &pool->state, state)) { continue; }
-        pthread_mutex_lock(&pool->lock);
-        while (atomic_load(&pool->state) != 0) { pthread_cond_wait(&pool->empty, &pool->lock); }
-        pthread_mutex_unlock(&pool->lock);
+        if (pool->placed) { fetch_stalled(pool); }
+        sleep_until_empty(pool, pause);
+        pause = pause < longest_sleep ? 2 * pause : longest_sleep;
     }
 }
 
@@ -231,6 +332,17 @@ static void run_inline(int64_t count, int64_t grain, it_pool_work *work, void *c
         int64_t end = count - begin < grain ? count : begin + grain;
         work(context, begin, end, thread);
         begin = end;
+    }
+}
+
+/* Equal shares, in order; the first ones take what is left over. */
+static void share_out(struct it_pool *pool, int64_t chunks)
+{
+    int64_t each = chunks / pool->threads, over = chunks % pool->threads, begin = 0;
+    for (int i = 0; i < pool->threads; i++) {
+        struct share *share = &pool->shares[i];
+        atomic_store_explicit(&share->next, begin, memory_order_relaxed);
+        share->end = begin += each + (i < over);
     }
 }
 
@@ -250,55 +362,22 @@ void it_pool_run(struct it_pool *pool, int64_t count, int64_t grain, it_pool_wor
         return;
     }
     pthread_mutex_lock(&pool->run_lock);
+    int64_t chunks = (count - 1) / grain + 1;
     pool->count = count;
     pool->grain = grain;
-    pool->chunks = (count - 1) / grain + 1;
     pool->work = work;
     pool->context = context;
-    atomic_store(&pool->next_chunk, 0);
+    share_out(pool, chunks);
+    if (pool->placed) {
+        int here = it_cores_here(pool->cores);
+        atomic_store(&pool->visited, here > 0 ? here : 0);
+    }
     atomic_fetch_or(&pool->state, OPEN);
     if (!pool->tried) { start_workers(pool); }
-    bring_news(pool, pool->chunks - 1);
+    bring_news(pool, chunks - 1);
     take_chunks(pool, 0);
     close_job(pool);
     pthread_mutex_unlock(&pool->run_lock);
-}
-
-static bool load_topology(hwloc_topology_t topology)
-{
-    return hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE) == 0 &&
-           hwloc_topology_set_type_filter(topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL) ==
-               0 &&
-           hwloc_topology_load(topology) == 0;
-}
-
-/* The cores that the calling thread may run on, or the hardware threads where the system does not
- * say which of them share a core. Returns how many; 0 and no topology when hwloc fails. */
-static int load_cores(hwloc_topology_t *topology_out, hwloc_obj_type_t *place_out)
-{
-    hwloc_topology_t topology;
-    if (hwloc_topology_init(&topology) != 0) { return 0; }
-    int n = 0;
-    if (load_topology(topology)) {
-        hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
-        if (allowed && hwloc_get_cpubind(topology, allowed, HWLOC_CPUBIND_THREAD) == 0) {
-            hwloc_topology_restrict(topology, allowed, 0); /* refused and unchanged when empty */
-        }
-        hwloc_bitmap_free(allowed);
-        *place_out = HWLOC_OBJ_CORE;
-        n = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
-        if (n < 1) {
-            *place_out = HWLOC_OBJ_PU;
-            n = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
-        }
-    }
-    if (n < 1) {
-        it_debug("the cores of this machine are not known, threads stay unbound");
-        hwloc_topology_destroy(topology);
-        return 0;
-    }
-    *topology_out = topology;
-    return n;
 }
 
 enum it_status it_pool_open(int threads, struct it_pool **pool_out)
@@ -310,14 +389,18 @@ enum it_status it_pool_open(int threads, struct it_pool **pool_out)
     }
     struct it_pool *pool = it_calloc(1, sizeof *pool);
     int cores = 0;
-    if (threads != 1) { cores = load_cores(&pool->topology, &pool->place); }
-    pool->threads = threads ? threads : cores > 0 ? cores : 1;
-    pool->spins = pool->threads <= cores;
-    if (pool->topology && pool->threads > cores) { /* nothing to bind to */
-        hwloc_topology_destroy(pool->topology);
-        pool->topology = NULL;
+    if (threads != 1) { cores = it_cores_open(&pool->cores); }
+    pool->threads = threads ? threads : cores < 1 ? 1 : cores < MOST_THREADS ? cores : MOST_THREADS;
+    if (pool->threads > cores) { /* nothing to bind to */
+        it_cores_close(pool->cores);
+        pool->cores = NULL;
+    }
+    if (pool->cores) {
+        it_cores_share(pool->cores, pool->threads);
+        pool->placed = it_cores_real(pool->cores);
     }
     pool->workers = it_calloc((size_t)pool->threads, sizeof *pool->workers);
+    pool->shares = it_calloc((size_t)pool->threads, sizeof *pool->shares);
     init_locks(pool);
     pthread_once(&once, prepare_forks);
     pthread_mutex_lock(&registry_lock);
@@ -344,13 +427,21 @@ void it_pool_close(struct it_pool *pool)
     atomic_store(&pool->closing, true);
     bring_news(pool, pool->started);
     for (int i = 0; i < pool->started; i++) { pthread_join(pool->workers[i].thread, NULL); }
-    if (pool->topology) { hwloc_topology_destroy(pool->topology); }
+    it_cores_close(pool->cores);
     pthread_cond_destroy(&pool->news);
     pthread_cond_destroy(&pool->empty);
     pthread_mutex_destroy(&pool->lock);
     pthread_mutex_destroy(&pool->run_lock);
     it_free(pool->workers);
+    it_free(pool->shares);
     it_free(pool);
+}
+
+struct it_pool_place it_pool_place(const struct it_pool *pool, int thread)
+{
+    static const struct it_pool_place unknown = {.core = -1, .cpu = -1, .node = -1};
+    bool known = pool && pool->cores && thread >= 0 && thread < pool->threads;
+    return known ? it_cores_at(pool->cores, thread) : unknown;
 }
 
 int it_pool_threads(const struct it_pool *pool)

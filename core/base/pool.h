@@ -16,8 +16,19 @@ enum it_status it_pool_open(int threads, struct it_pool **pool_out);
 void it_pool_close(struct it_pool *pool);
 int it_pool_threads(const struct it_pool *pool);
 
+/* Where a thread belongs: its core in the order of the machine's tree, the first hardware thread of
+ * that core and its NUMA node as the system numbers them. -1: not known, or more threads than
+ * cores. Workers are bound there where the system lets them; the calling thread never is, because
+ * the threads and programs that it starts would be bound with it. */
+struct it_pool_place {
+    int core, cpu, node;
+};
+struct it_pool_place it_pool_place(const struct it_pool *pool, int thread);
+
 /* Call work(context, begin, end, thread) over [0, count) in chunks of `grain` items (the last may
- * be short), handed out dynamically; returns when all are done. `thread` < it_pool_threads indexes
+ * be short); returns when all are done. Thread i begins at its own share, the i-th of equal parts
+ * of the chunks, and goes on with what is left of others': data of a fixed count and grain meets
+ * the same thread in every run, but for what was taken over. `thread` < it_pool_threads indexes
  * scratch. Runs inline when the pool is NULL, has one thread, or there is one chunk. Not reentrant:
  * called from inside a worker it runs inline. Nothing is allocated. */
 typedef void it_pool_work(void *context, int64_t begin, int64_t end, int thread);

@@ -81,7 +81,7 @@ int64_t it_rng_below(struct it_rng *rng, int64_t n)
 /* Quantile of the normal distribution: P. J. Acklam's rational approximation (2003), relative error
  * below 1.2e-9. One word a number, so that number i of a stream is at position i; only the outer
  * five percent call the C library. */
-double it_rng_normal(struct it_rng *rng)
+static double normal_of(uint32_t word)
 {
     static const double a[6] = {-3.969683028665376e+01, 2.209460984245205e+02,
                                 -2.759285104469687e+02, 1.383577518672690e+02,
@@ -95,7 +95,7 @@ double it_rng_normal(struct it_rng *rng)
     static const double d[4] = {7.784695709041462e-03, 3.224671290700398e-01,
                                 2.445134137142996e+00, 3.754408661907416e+00};
     const double tail = 0.02425;
-    double p = 0x1p-32 * ((double)it_rng_u32(rng) + 0.5);
+    double p = 0x1p-32 * ((double)word + 0.5);
     double near = p < 0.5 ? p : 1.0 - p;
     if (near > tail) {
         double q = p - 0.5, r = q * q;
@@ -106,6 +106,20 @@ double it_rng_normal(struct it_rng *rng)
     double x = (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
                ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1.0);
     return p < 0.5 ? x : -x;
+}
+
+double it_rng_normal(struct it_rng *rng)
+{
+    return normal_of(it_rng_u32(rng));
+}
+
+void it_rng_normals(struct it_rng *rng, double *out, int64_t n)
+{
+    uint32_t word[4];
+    for (int64_t i = 0; i < n; i++, rng->position++) {
+        if (i == 0 || rng->position % 4 == 0) { block(rng, word); }
+        out[i] = normal_of(word[rng->position % 4]);
+    }
 }
 
 void it_rng_shuffle(struct it_rng *rng, int64_t *items, int64_t n)

@@ -18,6 +18,7 @@ uint32_t it_rng_u32(struct it_rng *rng);
 double it_rng_uniform(struct it_rng *rng);              /* [0, 1), 32 bits */
 int64_t it_rng_below(struct it_rng *rng, int64_t n);    /* [0, n), unbiased */
 double it_rng_normal(struct it_rng *rng);               /* standard normal, one word each */
+void it_rng_normals(struct it_rng *rng, double *out, int64_t n); /* n of them, the same numbers */
 void it_rng_shuffle(struct it_rng *rng, int64_t *items, int64_t n);
 
 #endif

@@ -208,8 +208,11 @@ static void fill_normal(void *context, int64_t begin, int64_t end, int thread)
     struct it_rng rng;
     it_rng_init(&rng, f->seed, f->stream);
     rng.position = (uint64_t)(f->first + begin); /* one word a number */
+    double normal[256];
     for (int64_t i = begin; i < end; i++) {
-        float x = (float)(f->scale * it_rng_normal(&rng));
+        int64_t at = (i - begin) % 256;
+        if (at == 0) { it_rng_normals(&rng, normal, end - i < 256 ? end - i : 256); }
+        float x = (float)(f->scale * normal[at]);
         switch (f->dtype) {
         case IT_F64: ((double *)f->values)[i] = x; break;
         case IT_BF16: ((uint16_t *)f->values)[i] = (uint16_t)k_bf16_store(x); break;
