@@ -28,7 +28,7 @@ static const struct it_option rows[] = {
     {"lengths", IT_OPT_BOOL, "false",
      "generate: completions of log-normal lengths with that mean, four times the batch",
      offsetof(struct it_bench_values, lengths), NULL},
-    {"ops", IT_OPT_STRINGS, "", "ops: these alone, as matmul,attn",
+    {"ops", IT_OPT_STRINGS, "", "ops: these alone, as matmul,attn; head: the whole head",
      offsetof(struct it_bench_values, ops), NULL},
     {"check", IT_OPT_BOOL, "false", "ops: compare every op with the reference in double",
      offsetof(struct it_bench_values, check), NULL},
@@ -92,8 +92,12 @@ enum it_status it_bench_time(const struct it_bench *bench, it_bench_call *call, 
 struct it_bench_row it_bench_row(const struct it_bench *bench, const char *what,
                                  enum it_dtype dtype)
 {
-    struct it_bench_row row = {.exact = it_device_exact(bench->device), .time_s = NAN,
-                               .rate = NAN, .unit = "", .fraction = NAN, .max_rel_err = NAN};
+    struct it_bench_row row = {.exact = it_device_exact(bench->device),
+                               .time_s = NAN,
+                               .rate = NAN,
+                               .unit = "",
+                               .fraction = NAN,
+                               .max_rel_err = NAN};
     snprintf(row.what, sizeof row.what, "%s", what);
     snprintf(row.dtype, sizeof row.dtype, "%s", it_dtype_name(dtype));
     snprintf(row.backend, sizeof row.backend, "%s", it_device_info(bench->device)->name);
@@ -103,7 +107,8 @@ struct it_bench_row it_bench_row(const struct it_bench *bench, const char *what,
 void it_bench_add(struct it_bench *bench, struct it_bench_row *row)
 {
     double moving = row->bytes / bench->ceiling.bytes_s;
-    double computing = row->flops / bench->ceiling.flop_s;
+    bool narrow = strcmp(row->dtype, it_dtype_name(IT_BF16)) == 0;
+    double computing = row->flops / (narrow ? bench->ceiling.narrow_flop_s : bench->ceiling.flop_s);
     if (row->time_s > 0.0 && isnan(row->fraction) && fmax(moving, computing) > 0.0) {
         row->fraction = fmax(moving, computing) / row->time_s;
         row->bound = moving > computing ? "memory" : "compute";
@@ -123,7 +128,8 @@ static void check_idle(void)
     it_topology_read(&topology);
     if (getloadavg(&load, 1) == 1 && load > 0.5 * topology.cores) {
         it_warn("load average %.1f on %d cores: other programs are running, and the figures will "
-                "be lower than the machine's", load, topology.cores);
+                "be lower than the machine's",
+                load, topology.cores);
     }
 }
 
@@ -149,8 +155,10 @@ static enum it_status check_values(const struct it_bench_values *v, enum it_benc
     const struct {
         const char *name;
         int64_t value, most;
-    } counts[] = {{"batch", v->batch, 1 << 20}, {"prompt-tokens", v->prompt_tokens, 1 << 24},
-                  {"new-tokens", v->new_tokens, 1 << 24}, {"runs", v->runs, 100000}};
+    } counts[] = {{"batch", v->batch, 1 << 20},
+                  {"prompt-tokens", v->prompt_tokens, 1 << 24},
+                  {"new-tokens", v->new_tokens, 1 << 24},
+                  {"runs", v->runs, 100000}};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         if (counts[i].value >= 1 && counts[i].value <= counts[i].most) { continue; }
         return it_fail(IT_INVALID, "bench: --%s %lld: expected 1 to %lld", counts[i].name,
@@ -173,8 +181,10 @@ static enum it_status check_values(const struct it_bench_values *v, enum it_benc
 
 static enum it_status find_what(const char *name, enum it_bench_what *what_out)
 {
-    static const char *const names[] = {[IT_BENCH_OPS] = "ops", [IT_BENCH_GENERATE] = "generate",
-                                        [IT_BENCH_TRAIN] = "train", [IT_BENCH_SCORE] = "score"};
+    static const char *const names[] = {[IT_BENCH_OPS] = "ops",
+                                        [IT_BENCH_GENERATE] = "generate",
+                                        [IT_BENCH_TRAIN] = "train",
+                                        [IT_BENCH_SCORE] = "score"};
     enum { N = sizeof names / sizeof *names };
     for (int i = 0; i < N; i++) {
         if (strcmp(name, names[i]) == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `bench`: what its files share. bench.c is the command, bench_ceiling.c measures the machine,
- * bench_ops.c the ops, bench_model.c passes of a whole model, bench_table.c writes what was
- * measured and bench_compare.c holds two measurements against each other. */
+ * bench_ops.c the ops, bench_head.c the head, bench_model.c passes of a whole model, bench_table.c
+ * writes what was measured and bench_compare.c holds two measurements against each other. */
 #ifndef IT_CLI_BENCH_H
 #define IT_CLI_BENCH_H
 
@@ -36,6 +36,7 @@ struct it_bench_row {
 
 struct it_ceiling {
     double bytes_s, flop_s;
+    double narrow_flop_s; /* in BF16, where that is faster */
 };
 
 struct it_bench {
@@ -63,6 +64,7 @@ void it_bench_add(struct it_bench *bench, struct it_bench_row *row);
 
 enum it_status it_bench_ceiling(struct it_bench *bench);
 enum it_status it_bench_ops(struct it_bench *bench);
+enum it_status it_bench_head(struct it_bench *bench, int64_t vocab, int64_t hidden);
 enum it_status it_bench_model(struct it_bench *bench, enum it_bench_what what);
 
 /* ---- reading and writing ---- */

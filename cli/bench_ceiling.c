@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What the machine can do at most, measured with nothing in the way: reading memory, and fused
- * multiply-adds in f32. Both are measured in pieces shorter than a turn of the scheduler, of which
+/* What the machine can do at most, measured with nothing in the way: reading memory, fused
+ * multiply-adds in f32, tile instructions in bf16 where the device uses them. All are measured in pieces shorter than a turn of the scheduler, of which
  * the fastest tenth counts: a ceiling is what is left when nobody interferes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef HAVE_CONFIG_H
+#    include "config.h"
+#endif
+#ifdef IT_CPU_AMX
+#    include <immintrin.h>
+#endif
 #include "cli/bench.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
@@ -23,13 +29,15 @@
 enum { STREAMS = 8, CHAINS = 12, ROUNDS = 200000, PIECES = 300, LAPS = 2 };
 static const size_t piece_bytes = 4 << 20; /* of one thread */
 
-/* ---- multiply-adds: CHAINS independent sums hide the latency of the unit ---- */
+/* ---- multiply-adds: CHAINS independent sums hide the latency of the unit; they begin apart, or
+ * the compiler would make them one ---- */
 
 typedef float vector16 __attribute__((vector_size(16)));
 
 FUSED static float burn_16(int64_t rounds)
 {
-    vector16 sum[CHAINS] = {{0}}, by = {0.5f, 0.5f, 0.5f, 0.5f}, all = {0};
+    vector16 sum[CHAINS], by = {0.5f, 0.5f, 0.5f, 0.5f}, all = {0};
+    for (int k = 0; k < CHAINS; k++) { sum[k] = by * (float)(rounds + k); }
     for (int64_t i = 0; i < rounds; i++) {
 #pragma GCC unroll 12
         for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
@@ -44,9 +52,10 @@ typedef float vector64 __attribute__((vector_size(64)));
 
 __attribute__((target("avx2,fma"))) FUSED static float burn_32(int64_t rounds)
 {
-    vector32 sum[CHAINS] = {{0}}, by = (vector32){0} + 0.5f, all = {0};
+    vector32 sum[CHAINS], by = (vector32){0} + 0.5f, all = {0};
+    for (int k = 0; k < CHAINS; k++) { sum[k] = by * (float)(rounds + k); }
     for (int64_t i = 0; i < rounds; i++) {
-#pragma GCC unroll 12
+#    pragma GCC unroll 12
         for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
     }
     for (int k = 0; k < CHAINS; k++) { all += sum[k]; }
@@ -55,13 +64,40 @@ __attribute__((target("avx2,fma"))) FUSED static float burn_32(int64_t rounds)
 
 __attribute__((target("avx512f"))) FUSED static float burn_64(int64_t rounds)
 {
-    vector64 sum[CHAINS] = {{0}}, by = (vector64){0} + 0.5f, all = {0};
+    vector64 sum[CHAINS], by = (vector64){0} + 0.5f, all = {0};
+    for (int k = 0; k < CHAINS; k++) { sum[k] = by * (float)(rounds + k); }
     for (int64_t i = 0; i < rounds; i++) {
-#pragma GCC unroll 12
+#    pragma GCC unroll 12
         for (int k = 0; k < CHAINS; k++) { sum[k] = sum[k] * by + by; }
     }
     for (int k = 0; k < CHAINS; k++) { all += sum[k]; }
     return all[0];
+}
+#endif
+
+#ifdef IT_CPU_AMX
+enum { TILE_FLOPS = 2 * 16 * 16 * 32, TILES = 4 };
+
+/* Sums that do not wait for each other, operands that are never loaded again: no product is
+ * faster. In memory: the compiler does not know how much the instruction reads. */
+__attribute__((target("amx-tile,amx-bf16"))) static float burn_tiles(int64_t rounds)
+{
+    static const struct {
+        uint8_t palette, start, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } tiles = {1, 0, {0}, {64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16}};
+    _tile_loadconfig(&tiles);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (int64_t i = 0; i < rounds / TILES; i++) {
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_dpbf16ps(1, 4, 5);
+        _tile_dpbf16ps(2, 4, 5);
+        _tile_dpbf16ps(3, 4, 5);
+    }
+    _tile_release();
+    return 0;
 }
 #endif
 
@@ -185,9 +221,7 @@ static enum it_status host_read(struct it_bench *bench, struct it_pool *pool, in
     char shape[96], size[24];
     size_t bytes = read_bytes(threads);
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return it_fail(IT_NOMEM, "no room for %zu bytes to read", bytes);
-    }
+    if (memory == MAP_FAILED) { return it_fail(IT_NOMEM, "no room for %zu bytes to read", bytes); }
 #ifdef MADV_HUGEPAGE
     (void)madvise(memory, bytes, MADV_HUGEPAGE); /* a wish: small pages only measure lower */
 #endif
@@ -215,6 +249,17 @@ static enum it_status host_ceiling(struct it_bench *bench)
     bench->ceiling.flop_s = flops / seconds;
     snprintf(shape, sizeof shape, "%d threads, %s", threads, w.burner.words);
     add(bench, "ceiling/fma", shape, IT_F32, "GFLOP/s", seconds, 1e-9 * bench->ceiling.flop_s);
+    bench->ceiling.narrow_flop_s = bench->ceiling.flop_s;
+#ifdef IT_CPU_AMX
+    if (strstr(it_device_info(bench->device)->description, ", amx")) {
+        w.burner.burn = burn_tiles;
+        seconds = fast_time(pool, burn_work, &w, threads, PIECES);
+        bench->ceiling.narrow_flop_s = (double)TILE_FLOPS * ROUNDS * threads / seconds;
+        snprintf(shape, sizeof shape, "%d threads, tiles", threads);
+        add(bench, "ceiling/tiles", shape, IT_BF16, "GFLOP/s", seconds,
+            1e-9 * bench->ceiling.narrow_flop_s);
+    }
+#endif
     return it_interrupted() ? IT_INTERRUPTED : IT_OK;
 }
 
@@ -262,6 +307,7 @@ static enum it_status device_ceiling(struct it_bench *bench)
     if (status == IT_OK) {
         snprintf(shape, sizeof shape, "matmul of side %d", SIDE);
         bench->ceiling.flop_s = 2.0 * SIDE * SIDE * SIDE / seconds;
+        bench->ceiling.narrow_flop_s = bench->ceiling.flop_s;
         add(bench, "ceiling/matmul", shape, dtype, "GFLOP/s", seconds,
             1e-9 * bench->ceiling.flop_s);
     }
@@ -271,7 +317,7 @@ static enum it_status device_ceiling(struct it_bench *bench)
 
 enum it_status it_bench_ceiling(struct it_bench *bench)
 {
-    bench->ceiling = (struct it_ceiling){NAN, NAN};
+    bench->ceiling = (struct it_ceiling){NAN, NAN, NAN};
     bool host = it_device_info(bench->device)->flags & IT_DEVICE_UNIFIED;
     return host ? host_ceiling(bench) : device_ceiling(bench);
 }
