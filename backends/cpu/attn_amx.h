@@ -187,7 +187,7 @@ static inline bool pack_turned_step(const struct attention *a, const struct keys
     key_lines(s, t, j, n, lines);
     for (int64_t step = 0; step < a->steps; step++, to += stride) {
         __m512i more =
-            pack_step_across(to, lines, n, step * STEP, columns_of(a, step), true);
+            pack_step_across(to, lines, n, step * STEP, columns_of(a, step), ACROSS_LEFT);
         sizes = _mm512_max_epu16(sizes, more);
     }
     return is_tainted(sizes);
@@ -324,6 +324,19 @@ static inline struct sight sight_of(const struct queries *q, int first, int64_t 
 static inline __mmask16 sees(struct sight sight, int key)
 {
     return _mm512_cmpgt_epi32_mask(sight.seen, _mm512_set1_epi32(key));
+}
+
+/* A row of sums of mixed columns, times factor, to bf16. What filled up its last step may have given
+ * a sum of zero another sign: 0 + -0 is 0. */
+static inline void put_mixed(char *to, const float *sums, int64_t width, float factor)
+{
+    for (int64_t c = 0; c < width; c += 2 * VW) {
+        vf low = v_load(sums + c) * v_set(factor) + v_set(0);
+        vf high = v_load(sums + c + VW) * v_set(factor) + v_set(0);
+        v_unmix(&low, &high);
+        put_n(to, c, low, at_most(width - c, VW), true);
+        if (width - c > VW) { put_n(to, c + VW, high, at_most(width - c - VW, VW), true); }
+    }
 }
 
 /* ---- softmax, of the forward pass ---- */

@@ -180,7 +180,7 @@ static bool pack_across(const struct attention *a, const struct queries *q,
         row_lines(a, q, t, r, lines);
         for (int64_t c = 0; c < a->steps; c++) {
             __m512i more = pack_step_across(to + c * MOST_MEET * PAIR, lines, q->rows - r, c * STEP,
-                                            columns_of(a, c), false);
+                                            columns_of(a, c), ACROSS_MIXED);
             sizes = _mm512_max_epu16(sizes, more);
         }
     }
@@ -338,10 +338,8 @@ static void back_segment(const struct backward *b, const struct segment *g, bool
 static void put_keys(const struct backward *b, const struct it_tensor *t, int64_t row, int64_t kv,
                      const char *sums, float factor)
 {
-    for (int64_t c = 0; c < b->a.width; c += VW) {
-        vf sum = v_load((const float *)(const void *)sums + c) * v_set(factor) + v_set(0);
-        put_n(row_of(t, row), kv * b->a.width + c, sum, at_most(b->a.width - c, VW), true);
-    }
+    put_mixed(row_of(t, row) + kv * b->a.width * 2, (const float *)(const void *)sums, b->a.width,
+              factor);
 }
 
 static void key_tasks(void *context, int64_t begin, int64_t end, int thread)

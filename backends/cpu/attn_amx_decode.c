@@ -20,7 +20,7 @@
 #include "backends/cpu/attn_amx.h"
 #include "backends/cpu/kernels_amx.h"
 
-enum { STRIP = 2 * PANEL /* keys that are fetched, packed and multiplied at a time */ };
+enum { STRIP = 2 * PANEL /* keys that are packed and multiplied at a time */ };
 
 /* Scratch, in bytes. */
 enum {
@@ -81,22 +81,6 @@ static inline __attribute__((always_inline)) void multiply_four(bool broad, stru
     _tile_stored(3, c + 3 * across, stride);
 }
 
-/* Asks for the rows of t at positions [j, j + n). */
-static void fetch_keys(const struct attention *a, const struct keys *s, const struct it_tensor *t,
-                       int64_t j, int64_t n)
-{
-    const char *lines[PANEL];
-    for (; n > 0; n -= PANEL, j += PANEL) {
-        int some = at_most(n, PANEL);
-        key_lines(s, t, j, some, lines);
-        for (int i = 0; i < some; i++) {
-            for (int64_t at = 0; at < a->width * 2; at += LINE) {
-                _mm_prefetch(lines[i] + at, _MM_HINT_T1);
-            }
-        }
-    }
-}
-
 /* A query, the heads that share a key head. */
 struct step {
     const struct attention *a;
@@ -108,16 +92,13 @@ struct step {
     char *scratch;
 };
 
-/* scores of a block: n keys from position j on. What comes next is on its way meanwhile: values of
- * the same keys, and the next keys. */
+/* scores of a block: n keys from position j on */
 static void score_block(const struct step *t, int64_t j, int n)
 {
     const struct attention *a = t->a;
     char *strip = t->scratch + STRIP_AT;
     int64_t panel = a->steps * PAIR, tile[4] = {0, TILE, panel, panel + TILE};
     for (int i = 0; i < n; i += STRIP) {
-        fetch_keys(a, t->s, t->s->v, j + i, at_most(n - i, STRIP));
-        fetch_keys(a, t->s, t->s->k, j + i + STRIP, least(t->q.length - j - i - STRIP, STRIP));
         pack_keys(a, t->s, t->s->k, j + i, at_most(n - i, STRIP), strip);
         for (int r = 0; r < t->tiles; r++) {
             struct operand queries = {
@@ -170,7 +151,7 @@ static void add_block(struct step *t, int64_t j, int n)
         key_lines(t->s, t->s->v, j + i * STEP, some, lines);
         for (int64_t c = 0; c < a->steps; c++) {
             pack_step_across(values + c * panel + i * PAIR, lines, some, c * STEP, columns_of(a, c),
-                             false);
+                             ACROSS_MIXED);
         }
     }
     for (int r = 0; r < t->tiles; r++) {
@@ -193,11 +174,7 @@ static void put_heads(const struct step *t, const struct it_tensor *y)
 {
     for (int r = 0; r < t->q.rows; r++) {
         const float *sums = (const void *)(t->scratch + SUMS_AT + r * t->width * 4);
-        char *to = row_in(t->a, &t->q, y, r);
-        vf inverse = v_set(1.0f / t->sum[r]);
-        for (int64_t c = 0; c < t->a->width; c += VW) { /* + 0 as in it_amx_put_sums */
-            put_n(to, c, v_load(sums + c) * inverse + v_set(0), at_most(t->a->width - c, VW), true);
-        }
+        put_mixed(row_in(t->a, &t->q, y, r), sums, t->a->width, 1.0f / t->sum[r]);
     }
 }
 

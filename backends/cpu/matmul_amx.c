@@ -192,7 +192,7 @@ static void pack_columns(char *to, const struct it_tensor *t, int64_t column, in
                 interleave_step(panel, first + 2 * i, stride, turned);
             } else {
                 __mmask32 across = count - i >= PANEL ? ~0u : (1u << (count - i)) - 1u;
-                pack_step_across(panel, from, n, i, across, turned);
+                pack_step_across(panel, from, n, i, across, turned ? ACROSS_LEFT : ACROSS_RIGHT);
             }
         }
     }
@@ -442,10 +442,11 @@ static inline __attribute__((always_inline)) void stream(int rt, const struct pr
     _tile_zero(2);
     _tile_zero(3);
     for (int64_t k = 0; k < p->k; k += STEP, left += LINE, held += PAIR, more += PAIR) {
+        /* beyond the ends of these rows begin the 16 that follow */
+        const char *ahead = left + FEW_AHEAD;
+        if (k + FEW_AHEAD / 2 >= p->k) { ahead += 16 * (int64_t)stride - 2 * p->k; }
 #pragma GCC unroll 16
-        for (size_t i = 0; i < 16; i++) {
-            _mm_prefetch(left + i * stride + FEW_AHEAD, _MM_HINT_T0);
-        }
+        for (size_t i = 0; i < 16; i++) { _mm_prefetch(ahead + i * stride, _MM_HINT_T1); }
         _tile_loadd(4, left, stride);
         _tile_loadd(5, held, LINE);
         _tile_dpbf16ps(0, 4, 5);

@@ -97,8 +97,8 @@ static inline void pack_step(char *to, const char *const rows[PANEL], int n, int
 
 /* Where rows go along the panel, 32 of them are a step of k. They become */
 enum across {
-    ACROSS_LEFT,  /* a left operand, */
-    ACROSS_RIGHT, /* a right one, */
+    ACROSS_RIGHT, /* a right operand, */
+    ACROSS_LEFT,  /* a left one, */
     ACROSS_MIXED  /* or faster a right one whose columns, and those of the sums, v_unmix puts right */
 };
 
