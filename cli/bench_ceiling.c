@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the machine can do at most, measured with nothing in the way: reading memory, fused
- * multiply-adds in f32, tile instructions in bf16 where the device uses them. All are measured in pieces shorter than a turn of the scheduler, of which
- * the fastest tenth counts: a ceiling is what is left when nobody interferes. */
+ * multiply-adds in f32, tile instructions in bf16 where the device uses them. All are measured in
+ * pieces shorter than a turn of the scheduler, of which the fastest tenth counts: a ceiling is what
+ * is left when nobody interferes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* attn and attn_decode of bf16 on AMX tiles. Both go through attend(): some rows against the keys of
- * one sequence, in blocks of a constant width, with the softmax that corrects itself (Milakov and
- * Gimelshein, "Online normalizer calculation for softmax", 2018; by blocks: Dao and others,
- * "FlashAttention", 2022). For a row, whatever rows are beside it, and whichever task it is in:
+/* attn of bf16 on AMX tiles: some rows against the keys of one sequence, in blocks of a constant
+ * width, with the softmax that corrects itself (Milakov and Gimelshein, "Online normalizer
+ * calculation for softmax", 2018; by blocks: Dao and others, "FlashAttention", 2022). For a row,
+ * whatever rows are beside it, whichever task it is in, and in attn_decode (attn_amx_decode.c):
  *   scores  one chain of tile instructions over the head's width
  *   block   its largest scaled score so far; weights in powers of two below that one; their sum, as
  *           two chains, over even and odd keys; weights rounded to bf16
- *   output  one chain of tile instructions over the keys, rescaled where a block begins, over the sum
- * Keys that a row does not see, and those that fill up a block, have a weight of zero, which changes
- * no bit of a sum but the sign of a zero: outputs have none. */
-#include "backends/cpu/simd_avx512.h"
-#include "core/tensor/kmath.h"
-
+ *   output  one chain of tile instructions over the keys, rescaled where a block begins; at the
+ *           end divided by the sum
+ * Keys that a row does not see, and those that fill up a block, have a weight of zero, which
+ * changes no bit of a sum but the sign of a zero: outputs have none. */
 #include <math.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/kernels_amx.h"
+#include "backends/cpu/simd_avx512.h"
+#include "core/tensor/kmath.h"
 
 #include "backends/cpu/vector.inc.c"
 
 #include "backends/cpu/tiles_amx.h"
 
 #include "backends/cpu/attn_amx.h"
-#include "backends/cpu/kernels_amx.h"
 
 /* Scratch of attend(), in bytes. */
 enum {
@@ -78,8 +78,8 @@ void it_amx_add_weighted(const struct attention *a, const struct queries *q, int
 {
     int rt = q->rows - first > 16 ? 2 : 1, steps = (int)parts(n, STEP);
     int plain = 0; /* steps that go together */
-    while (plain < steps && (!turned->tainted[plain] ||
-                             length_of(q, first) >= j + (plain + 1) * STEP)) {
+    while (plain < steps &&
+           (!turned->tainted[plain] || length_of(q, first) >= j + (plain + 1) * STEP)) {
         plain++;
     }
     if (plain == steps) {
@@ -141,9 +141,9 @@ static void meet(const struct attention *a, const struct queries *q, int first,
                 scores);
     for (int half = 0; half < rt; half++) {
         int row = first + 16 * half;
-        vf rescale = soften((float *)(void *)(scores + half * HALF), (int)rounded(n, STEP),
-                            sight_of(q, row, j, n), factor, running->most + row,
-                            running->sum + row);
+        vf rescale =
+            soften((float *)(void *)(scores + half * HALF), (int)rounded(n, STEP),
+                   sight_of(q, row, j, n), factor, running->most + row, running->sum + row);
         if (j > 0) { rescale_sums(a, sums + half * LINE, rescale); }
     }
     it_amx_add_weighted(a, q, first, s, s->v, values, j, n, scores, sums, j > 0);
@@ -272,7 +272,7 @@ void it_amx_for_queries(struct attention *a, it_amx_work *work, void *context)
     struct walk walk = {a, work, context};
     int64_t enough = 4 * (int64_t)it_pool_threads(a->device->pool);
     a->grain = MOST_ROWS / a->group;
-    while (a->grain * a->group > 4 * PANEL && count_tasks(a) < enough) {
+    while (a->grain > 1 && a->grain * a->group > 4 * PANEL && count_tasks(a) < enough) {
         a->grain = parts(a->grain, 2);
     }
     int64_t tasks = count_tasks(a);

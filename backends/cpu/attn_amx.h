@@ -2,9 +2,10 @@
 /* Attention of bf16 on AMX tiles: what forward (attn_amx.c) and backward (attn_amx_bwd.c) share. To
  * be included after tiles_amx.h.
  *
- * Rows are pairs of a query and one of the heads that share a key head: row r of a task is its query
- * r / group, head r % group. Scores are made turned, [keys][rows], so that a lane is a row: softmax
- * then runs down the lanes, and its weights, two keys to a word, are an operand as they come out. */
+ * Rows are pairs of a query and one of the heads that share a key head: row r of a task is its
+ * query r / group, head r % group. Scores are made turned, [keys][rows], so that a lane is a row:
+ * softmax then runs down the lanes, and its weights, two keys to a word, are an operand as they
+ * come out. */
 #ifndef IT_CPU_ATTN_AMX_H
 #define IT_CPU_ATTN_AMX_H
 
@@ -16,8 +17,8 @@ enum {
     MOST_WIDTH = 256, /* of a head */
     MOST_ROWS = 512,  /* of a task */
     KEY_STEPS = KEYS / STEP,
-    HALF = KEYS * LINE,     /* bytes of scores of a block with 16 rows */
-    SUMS_LINE = 2 * LINE,   /* bytes of 32 sums */
+    HALF = KEYS * LINE,   /* bytes of scores of a block with 16 rows */
+    SUMS_LINE = 2 * LINE, /* bytes of 32 sums */
     MOST_STEPS = MOST_WIDTH / STEP,
 };
 
@@ -215,8 +216,8 @@ struct operand {
 };
 static inline __attribute__((always_inline)) void multiply_by(int rt, struct operand left,
                                                               struct operand right, int64_t steps,
-                                                              char *c, size_t stride, int64_t across,
-                                                              bool onto)
+                                                              char *c, size_t stride,
+                                                              int64_t across, bool onto)
 {
     char *below = c + 16 * stride;
     if (onto) {
@@ -300,8 +301,9 @@ static inline vf v_exp2(vf x, __mmask16 keep)
 /* Two rows of weights, of keys 2i and 2i + 1, as words of two. */
 static inline __m512i v_pair(vf even, vf odd)
 {
-    static const uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    static const uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     return _mm512_permutexvar_epi16(_mm512_loadu_si512(order),
                                     (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
@@ -326,8 +328,8 @@ static inline __mmask16 sees(struct sight sight, int key)
     return _mm512_cmpgt_epi32_mask(sight.seen, _mm512_set1_epi32(key));
 }
 
-/* A row of sums of mixed columns, times factor, to bf16. What filled up its last step may have given
- * a sum of zero another sign: 0 + -0 is 0. */
+/* A row of sums of mixed columns, times factor, to bf16. What filled up its last step may have
+ * given a sum of zero another sign: 0 + -0 is 0. */
 static inline void put_mixed(char *to, const float *sums, int64_t width, float factor)
 {
     for (int64_t c = 0; c < width; c += 2 * VW) {
@@ -365,7 +367,8 @@ static inline vf largest_of(const float *s, int n, struct sight sight, vf factor
 
 /* Scores [n][16] of 16 rows, n even, to weights [n / 2][16] in pairs, in place. Returns what the
  * rows' sums so far are to be multiplied by. */
-static inline vf soften(float *s, int n, struct sight sight, vf factor, float *most_io, float *sum_io)
+static inline vf soften(float *s, int n, struct sight sight, vf factor, float *most_io,
+                        float *sum_io)
 {
     vf before = v_load(most_io), most = largest_of(s, n, sight, factor, before);
     /* a row of scores of minus infinity alone */
@@ -392,7 +395,8 @@ static inline vf soften(float *s, int n, struct sight sight, vf factor, float *m
     return rescale;
 }
 
-/* ---- tasks: (segment, block of queries, key head), the last fastest: neighbours share keys ---- */
+/* ---- tasks: (segment, block of queries, key head), the last fastest: neighbours share keys
+ * ---- */
 
 struct segment {
     int64_t query, queries, prefix_start, prefix, own;

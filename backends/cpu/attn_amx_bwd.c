@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* attn_bwd of bf16 on AMX tiles. With p = exp(scale q.k - lse), dp = dy . v, D = dy . y and
  * ds = p (dp - D):
- *     dq = scale sum over keys of ds k   dk = scale sum over rows of ds q   dv = sum over rows of p dy
- * p and ds are rounded to bf16, sums are f32. Two passes, so that no two threads add into one place:
- * the first owns queries, the second owns rows of keys and walks all segments that use them, in their
- * order. Each computes p and ds anew, in the chains of the forward pass (attn_amx.c). */
-#include "backends/cpu/simd_avx512.h"
-#include "core/tensor/kmath.h"
-
+ *     dq = scale sum over keys of ds k
+ *     dk = scale sum over rows of ds q
+ *     dv = sum over rows of p dy
+ * p and ds are rounded to bf16, sums are f32. Two passes, so that no two threads add into one
+ * place: the first owns queries, the second owns rows of keys and walks all segments that use them,
+ * in their order. Each computes p and ds anew, in the chains of the forward pass (attn_amx.c). */
 #include <math.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/kernels_amx.h"
+#include "backends/cpu/simd_avx512.h"
+#include "core/tensor/kmath.h"
 
 #include "backends/cpu/vector.inc.c"
 
 #include "backends/cpu/tiles_amx.h"
 
 #include "backends/cpu/attn_amx.h"
-#include "backends/cpu/kernels_amx.h"
 
 enum {
     MEETING = 256, /* rows that the second pass takes at once, but for wider groups */
     MOST_MEET = MOST_ROWS / STEP,
-    NEVER = INT32_MAX,              /* the position of a key that a segment does not use */
+    NEVER = INT32_MAX,                    /* the position of a key that a segment does not use */
     OPERAND = MOST_ROWS * MOST_WIDTH * 2, /* bytes of rows of q or dy, packed */
     KEYS_OPERAND = KEYS * MOST_WIDTH * 2
 };
@@ -125,8 +126,7 @@ static void meet_keys(const struct backward *b, const struct queries *q, int fir
         int row = first + 16 * half;
         weigh((float *)(void *)(scores + half * HALF),
               (const float *)(const void *)(projected + half * HALF), (int)rounded(n, STEP),
-              sight_of(q, row, j, n), v_set(a->scale * LOG2_E), saved->lse + row,
-              saved->d + row);
+              sight_of(q, row, j, n), v_set(a->scale * LOG2_E), saved->lse + row, saved->d + row);
     }
     it_amx_add_weighted(a, q, first, s, s->k, turned, j, n, scores,
                         scratch + SUMS_AT + first * a->steps * STEP * 4, j > 0);
@@ -150,9 +150,7 @@ static void query_work(void *context, const struct queries *q, const struct keys
         pack_turned(a, s, s->k, j, n, &turned);
         for (int r = 0; r < q->rows; r += PANEL) {
             int64_t seen = length_of(q, last_of(q, r)) - j;
-            if (seen > 0) {
-                meet_keys(b, q, r, s, &turned, &saved, j, at_most(seen, n), scratch);
-            }
+            if (seen > 0) { meet_keys(b, q, r, s, &turned, &saved, j, at_most(seen, n), scratch); }
         }
     }
     for (int i = 0; i < PANEL; i++) { factor[i] = a->scale; }

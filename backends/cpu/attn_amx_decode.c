@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* attn_decode of bf16 on AMX tiles: one query of each sequence, whose heads are the rows. The chains
- * are those of attn_amx.c, and so are the bits; but keys and values are read once, and few rows meet
- * them, so that turning values would cost more than the products. Here the weights are turned: sums
- * are [rows][width], values go in pairs of rows. Products are four tiles wide, of keys or of columns
- * of the width; where there are fewer, the others' sums are computed of what lies there, and are
- * looked at by nobody. */
-#include "backends/cpu/simd_avx512.h"
-#include "core/tensor/kmath.h"
-
+/* attn_decode of bf16 on AMX tiles: one query of each sequence, whose heads are the rows. The
+ * chains are those of attn_amx.c, and so are the bits; but keys and values are read once, and few
+ * rows meet them, so that turning values would cost more than the products. Here the weights are
+ * turned: sums are [rows][width], values go in pairs of rows. Products are four tiles wide, of keys
+ * or of columns of the width; where there are fewer, the others' sums are computed of what lies
+ * there, and are looked at by nobody. */
 #include <math.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/kernels_amx.h"
+#include "backends/cpu/simd_avx512.h"
+#include "core/tensor/kmath.h"
 
 #include "backends/cpu/vector.inc.c"
 
 #include "backends/cpu/tiles_amx.h"
 
 #include "backends/cpu/attn_amx.h"
-#include "backends/cpu/kernels_amx.h"
 
 enum { STRIP = 2 * PANEL /* keys that are packed and multiplied at a time */ };
 
@@ -34,14 +33,19 @@ enum {
 };
 _Static_assert((int)END_AT <= (int)IT_AMX_SCRATCH, "scratch");
 
-/* Four tiles of sums, `across` bytes apart, (+)= one operand, the left one where `broad`, times four
- * that are `tile[]` bytes from many.at. */
+/* Four operands side by side: first rows of their tiles, and how far it is to the next row. */
+struct four {
+    const char *at[4];
+    size_t row;
+    int64_t step;
+};
+
+/* Four tiles of sums, `across` bytes apart, (+)= one operand, the left one where `broad`, times
+ * four. */
 static inline __attribute__((always_inline)) void multiply_four(bool broad, struct operand one,
-                                                                struct operand many,
-                                                                const int64_t tile[4],
-                                                                int64_t steps, char *c,
-                                                                size_t stride, int64_t across,
-                                                                bool onto)
+                                                                struct four many, int64_t steps,
+                                                                char *c, size_t stride,
+                                                                int64_t across, bool onto)
 {
     if (onto) {
         _tile_loadd(0, c, stride);
@@ -54,10 +58,10 @@ static inline __attribute__((always_inline)) void multiply_four(bool broad, stru
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (int64_t s = 0; s < steps; s++, one.at += one.step, many.at += many.step) {
+    for (int64_t s = 0, at = 0; s < steps; s++, one.at += one.step, at += many.step) {
         _tile_loadd(4, one.at, LINE);
-        _tile_loadd(5, many.at + tile[0], LINE);
-        _tile_loadd(6, many.at + tile[1], LINE);
+        _tile_loadd(5, many.at[0] + at, many.row);
+        _tile_loadd(6, many.at[1] + at, many.row);
         if (broad) {
             _tile_dpbf16ps(0, 4, 5);
             _tile_dpbf16ps(1, 4, 6);
@@ -65,8 +69,8 @@ static inline __attribute__((always_inline)) void multiply_four(bool broad, stru
             _tile_dpbf16ps(0, 5, 4);
             _tile_dpbf16ps(1, 6, 4);
         }
-        _tile_loadd(7, many.at + tile[2], LINE);
-        _tile_loadd(5, many.at + tile[3], LINE);
+        _tile_loadd(7, many.at[2] + at, many.row);
+        _tile_loadd(5, many.at[3] + at, many.row);
         if (broad) {
             _tile_dpbf16ps(2, 4, 7);
             _tile_dpbf16ps(3, 4, 5);
@@ -92,20 +96,37 @@ struct step {
     char *scratch;
 };
 
+/* n keys from position j on as operands: where they lie, if 16 are in each page and the width is
+ * whole tiles; else packed. */
+static struct four keys_at(const struct step *t, int64_t j, int n)
+{
+    const struct attention *a = t->a;
+    const struct keys *s = t->s;
+    char *strip = t->scratch + STRIP_AT;
+    int64_t panel = a->steps * PAIR;
+    if (n < STRIP || s->page % 16 || a->width % STEP) {
+        pack_keys(a, s, s->k, j, n, strip);
+        return (struct four){
+            {strip, strip + TILE, strip + panel, strip + panel + TILE}, LINE, PAIR};
+    }
+    struct four keys = {.row = (size_t)s->k->stride[0] * 2, .step = LINE};
+    for (int i = 0; i < 4; i++, j += 16) {
+        keys.at[i] = element(s->k, s->pages[j / s->page] * s->page + j % s->page, s->column);
+    }
+    return keys;
+}
+
 /* scores of a block: n keys from position j on */
 static void score_block(const struct step *t, int64_t j, int n)
 {
-    const struct attention *a = t->a;
-    char *strip = t->scratch + STRIP_AT;
-    int64_t panel = a->steps * PAIR, tile[4] = {0, TILE, panel, panel + TILE};
+    int64_t steps = t->a->steps, panel = steps * PAIR;
     for (int i = 0; i < n; i += STRIP) {
-        pack_keys(a, t->s, t->s->k, j + i, at_most(n - i, STRIP), strip);
+        struct four keys = keys_at(t, j + i, at_most(n - i, STRIP));
         for (int r = 0; r < t->tiles; r++) {
-            struct operand queries = {
-                t->scratch + QUERIES_AT + r / 2 * panel + r % 2 * TILE, PAIR, 0};
-            struct operand keys = {strip, PAIR, 0};
-            multiply_four(false, queries, keys, tile, a->steps,
-                          t->scratch + SCORES_AT + r * HALF + i * LINE, LINE, TILE, false);
+            struct operand queries = {t->scratch + QUERIES_AT + r / 2 * panel + r % 2 * TILE, PAIR,
+                                      0};
+            multiply_four(false, queries, keys, steps, t->scratch + SCORES_AT + r * HALF + i * LINE,
+                          LINE, TILE, false);
         }
     }
 }
@@ -144,7 +165,6 @@ static void add_block(struct step *t, int64_t j, int n)
     const char *lines[PANEL];
     int steps = (int)parts(n, STEP);
     int64_t stride = t->width * 4, panel = KEY_STEPS * PAIR;
-    int64_t tile[4] = {0, TILE, panel, panel + TILE};
     char *values = t->scratch + VALUES_AT, *weights = t->scratch + WEIGHTS_AT;
     for (int i = 0; i < steps; i++) {
         int some = at_most(n - i * STEP, STEP);
@@ -156,14 +176,15 @@ static void add_block(struct step *t, int64_t j, int n)
     }
     for (int r = 0; r < t->tiles; r++) {
         char *scores = t->scratch + SCORES_AT + r * HALF;
-        vf rescale =
-            soften((float *)(void *)scores, steps * STEP, sight_of(&t->q, 16 * r, j, n),
-                   v_set(a->scale * LOG2_E), t->most + 16 * r, t->sum + 16 * r);
+        vf rescale = soften((float *)(void *)scores, steps * STEP, sight_of(&t->q, 16 * r, j, n),
+                            v_set(a->scale * LOG2_E), t->most + 16 * r, t->sum + 16 * r);
         if (j > 0) { rescale_rows(t, 16 * r, stride, rescale); }
         turn_weights(weights, scores, steps);
         for (int64_t c = 0; c < a->steps; c += 2) {
-            struct operand left = {weights, TILE, 0}, right = {values + c * panel, PAIR, 0};
-            multiply_four(true, left, right, tile, steps,
+            const char *at = values + c * panel;
+            struct operand left = {weights, TILE, 0};
+            struct four right = {{at, at + TILE, at + panel, at + panel + TILE}, LINE, PAIR};
+            multiply_four(true, left, right, steps,
                           t->scratch + SUMS_AT + 16 * r * stride + c * SUMS_LINE, (size_t)stride,
                           LINE, j > 0);
         }

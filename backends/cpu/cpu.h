@@ -21,10 +21,12 @@ struct it_cpu_kernels {
     size_t scratch;                    /* floats of working memory a thread */
     it_kernel *kernel[IT_OP_COUNT];
 };
+#pragma GCC visibility push(hidden) /* tables refer to each other, in a shared library too */
 extern const struct it_cpu_kernels it_cpu_kernels_portable;
 extern const struct it_cpu_kernels it_cpu_kernels_avx2;
 extern const struct it_cpu_kernels it_cpu_kernels_avx512;
 extern const struct it_cpu_kernels it_cpu_kernels_amx;
+#pragma GCC visibility pop
 bool it_cpu_has_tiles(void); /* asks the processor, and the system for their use */
 
 /* Working memory, allocated when the device is opened: at least 2 MiB a thread, about a core's L2

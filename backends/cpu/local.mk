@@ -46,7 +46,9 @@ libcpu_amx_la_CFLAGS = $(LIBRARY_CFLAGS) $(CPU_AMX_CFLAGS)
 libintuitor_la_LIBADD += libcpu_amx.la
 endif
 
-check_PROGRAMS += tests/check_cpu_bits tests/check_cpu_large
+check_PROGRAMS += tests/check_cpu_attn tests/check_cpu_bits tests/check_cpu_large
+tests_check_cpu_attn_SOURCES = tests/check_cpu_attn.c tests/box.h
+tests_check_cpu_attn_LDADD = $(TEST_LIBS)
 tests_check_cpu_bits_SOURCES = tests/check_cpu_bits.c tests/box.h
 tests_check_cpu_bits_LDADD = $(TEST_LIBS)
 tests_check_cpu_large_SOURCES = tests/check_cpu_large.c tests/box.h

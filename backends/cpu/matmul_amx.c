@@ -13,10 +13,10 @@
  *     (gradients of weights)        left
  *
  * With up to 64 rows of a (decoding) a is held whole and b is read 16 rows at once: 16 streams of
- * sequential reads, which is also what memory is fastest at. So weights need no layout of their own.
+ * sequential reads, which is also what memory is fastest at. Weights need no layout of their own.
  *
- * Every sum is one chain of tile instructions over k in ascending order, in stretches that depend on
- * k alone, whatever else is computed beside it: all ways through this file give the same bits. */
+ * Every sum is one chain of tile instructions over k in ascending order, in stretches that depend
+ * on k alone, whatever else is computed beside it: all ways through here give the same bits. */
 #include <math.h>
 #include <string.h>
 
@@ -77,7 +77,12 @@ static inline __attribute__((always_inline)) void fetch_some(struct fetch *f, in
     if (n > f->left) { n = f->left; }
     f->left -= n;
     for (; n > 0; n--) {
-        __builtin_prefetch(f->row + f->line * LINE, to_write, 2); /* the second cache */
+        const char *line = f->row + f->line * LINE;
+        if (to_write) {
+            __builtin_prefetch(line, 1, 2);
+        } else {
+            __builtin_prefetch(line, 0, 2);
+        }
         if (++f->line == f->lines) {
             f->line = 0;
             f->row += f->stride;
@@ -239,8 +244,8 @@ static inline void put_row(const struct product *p, int64_t row, int64_t column,
     }
 }
 
-/* Rows [row, row + rows) of y, 32 columns of it in BF16, from sums with columns going down: those of
- * two columns make words, and words are turned. */
+/* Rows [row, row + rows) of y, 32 columns of it in BF16, from sums with columns going down: those
+ * of two columns make words, and words are turned. */
 static void put_narrow(const struct product *p, const float *c, int64_t row, int rows,
                        int64_t column)
 {

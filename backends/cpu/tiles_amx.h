@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 enum {
-    STEP = 32,      /* k of a tile instruction */
-    PANEL = 32,     /* rows or columns of a panel: two tiles */
-    TILE = 1024,    /* bytes of 16 rows of 64 */
+    STEP = 32,       /* k of a tile instruction */
+    PANEL = 32,      /* rows or columns of a panel: two tiles */
+    TILE = 1024,     /* bytes of 16 rows of 64 */
     PAIR = 2 * TILE, /* one step of a panel */
-    LINE = 64       /* bytes of a line of the caches, and of a tile's row */
+    LINE = 64        /* bytes of a line of the caches, and of a tile's row */
 };
 
 static inline int64_t least(int64_t a, int64_t b)
@@ -66,9 +66,10 @@ static inline __m512i load_words(bool all, bool there, __mmask32 mask, const cha
     return all ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi16(there ? mask : 0, from);
 }
 
-static inline __attribute__((always_inline)) void
-pack_lines(char *to, bool all, const char *const rows[PANEL], int n, int64_t k, __mmask32 whole,
-           bool turned)
+static inline __attribute__((always_inline)) void pack_lines(char *to, bool all,
+                                                             const char *const rows[PANEL], int n,
+                                                             int64_t k, __mmask32 whole,
+                                                             bool turned)
 {
     for (int half = 0; half < 2; half++, to += TILE, rows += 16, n -= 16) {
         vf line[16];
@@ -99,7 +100,7 @@ static inline void pack_step(char *to, const char *const rows[PANEL], int n, int
 enum across {
     ACROSS_RIGHT, /* a right operand, */
     ACROSS_LEFT,  /* a left one, */
-    ACROSS_MIXED  /* or faster a right one whose columns, and those of the sums, v_unmix puts right */
+    ACROSS_MIXED  /* or, faster, a right one whose columns v_unmix puts right in the sums */
 };
 
 /* What unpacking even and odd rows makes of a panel's columns: tile t, column i is this one. */
@@ -129,10 +130,10 @@ pack_lines_across(char *to, bool all, const char *const rows[STEP], int n, int64
         __m512i odd = load_words(all, 2 * i + 1 < n, across, rows[2 * i + 1] + 2 * column);
         most = _mm512_max_epu16(most, _mm512_and_si512(even, size));
         most = _mm512_max_epu16(most, _mm512_and_si512(odd, size));
-        half[0][i] = (vf)(how == ACROSS_RIGHT ? interleave(even, odd, 0)
-                                              : _mm512_unpacklo_epi16(even, odd));
-        half[1][i] = (vf)(how == ACROSS_RIGHT ? interleave(even, odd, 1)
-                                              : _mm512_unpackhi_epi16(even, odd));
+        half[0][i] =
+            (vf)(how == ACROSS_RIGHT ? interleave(even, odd, 0) : _mm512_unpacklo_epi16(even, odd));
+        half[1][i] =
+            (vf)(how == ACROSS_RIGHT ? interleave(even, odd, 1) : _mm512_unpackhi_epi16(even, odd));
     }
     for (int t = 0; t < 2; t++) {
         if (how == ACROSS_LEFT) { v_transpose(half[t]); }
@@ -145,9 +146,9 @@ pack_lines_across(char *to, bool all, const char *const rows[STEP], int n, int64
     return most;
 }
 
-/* A step of a panel from rows that go along it: its columns are those in `across`, from `column` on;
- * only the first n rows are there. Returns the largest bits of all numbers but for their signs, a
- * word for each place. */
+/* A step of a panel from rows that go along it: its columns are those in `across`, from `column`
+ * on; only the first n rows are there. Returns the largest bits of all numbers but for their signs,
+ * a word for each place. */
 static inline __attribute__((always_inline)) __m512i
 pack_step_across(char *to, const char *const rows[STEP], int n, int64_t column, __mmask32 across,
                  enum across how)
