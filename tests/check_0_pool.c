@@ -10,6 +10,14 @@
 #include "core/base/pool.h"
 #include "tests/scratch.h"
 
+#if defined(__SANITIZE_THREAD__)
+#    define UNDER_TSAN 1
+#elif defined(__has_feature)
+#    if __has_feature(thread_sanitizer)
+#        define UNDER_TSAN 1
+#    endif
+#endif
+
 enum { MOST = 5000, THREADS = 4 };
 
 /* What a run did: how often each item was seen, and what was wrong. */
@@ -111,7 +119,7 @@ static void meet(void *context, int64_t begin, int64_t end, int thread)
     (void)begin, (void)end, (void)thread;
     atomic_int *here = context;
     atomic_fetch_add(here, 1);
-    for (double stop = it_now() + 3; atomic_load(here) < 2 && it_now() < stop;) { sched_yield(); }
+    for (double stop = it_now() + 3; atomic_load(here) < 2 && it_now() < stop;) { usleep(20); }
 }
 
 START_TEST(threads_work_at_the_same_time)
@@ -141,7 +149,7 @@ struct shares {
 static void wait_for(const atomic_int *what, int value)
 {
     for (double stop = it_now() + 10; atomic_load(what) < value && it_now() < stop;) {
-        sched_yield();
+        usleep(20);
     }
 }
 
@@ -277,7 +285,7 @@ END_TEST
 
 static void run_in_child(struct it_pool *pool)
 {
-#ifdef __SANITIZE_THREAD__
+#ifdef UNDER_TSAN
     /* the sanitizer itself cannot make threads in the child of a threaded process */
     (void)pool;
     return;
@@ -396,7 +404,7 @@ int main(void)
 {
     Suite *suite = suite_create("pool");
     TCase *tests = tcase_create("pool");
-    tcase_set_timeout(tests, 20);
+    tcase_set_timeout(tests, 60); /* the machine may be crowded */
     tcase_add_checked_fixture(tests, scratch_begin, scratch_end);
     tcase_add_loop_test(tests, every_item_is_done_once, 0, 5);
     tcase_add_test(tests, no_pool_runs_inline);

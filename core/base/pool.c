@@ -71,6 +71,7 @@ struct it_pool {
     it_pool_work *work;
     void *context;
     atomic_int visited;     /* the worker on whose core the caller is, 0: none */
+    double visited_since;   /* it_now() */
     atomic_uint state;      /* OPEN, plus INSIDE for each worker inside the job */
     atomic_uint generation; /* of jobs: the news that workers look for */
 
@@ -335,6 +336,18 @@ static void run_inline(int64_t count, int64_t grain, it_pool_work *work, void *c
     }
 }
 
+/* A worker is moved for the caller at most once a millisecond: on a crowded machine they would else
+ * chase one another, and each move costs some ten microseconds. */
+static void see_where(struct it_pool *pool)
+{
+    int here = it_cores_here(pool->cores), visited = here > 0 ? here : 0;
+    if (visited == atomic_load(&pool->visited)) { return; }
+    double now = it_now();
+    if (now - pool->visited_since < 1e-3) { return; }
+    pool->visited_since = now;
+    atomic_store(&pool->visited, visited);
+}
+
 /* Equal shares, in order; the first ones take what is left over. */
 static void share_out(struct it_pool *pool, int64_t chunks)
 {
@@ -368,10 +381,7 @@ void it_pool_run(struct it_pool *pool, int64_t count, int64_t grain, it_pool_wor
     pool->work = work;
     pool->context = context;
     share_out(pool, chunks);
-    if (pool->placed) {
-        int here = it_cores_here(pool->cores);
-        atomic_store(&pool->visited, here > 0 ? here : 0);
-    }
+    if (pool->placed) { see_where(pool); }
     atomic_fetch_or(&pool->state, OPEN);
     if (!pool->tried) { start_workers(pool); }
     bring_news(pool, chunks - 1);
@@ -426,7 +436,11 @@ void it_pool_close(struct it_pool *pool)
     forget(pool);
     atomic_store(&pool->closing, true);
     bring_news(pool, pool->started);
-    for (int i = 0; i < pool->started; i++) { pthread_join(pool->workers[i].thread, NULL); }
+    for (int i = 0; i < pool->started; i++) {
+        pthread_t thread = pool->workers[i].thread;
+        if (pool->placed) { it_thread_fetch(thread); } /* its own core may be somebody else's now */
+        pthread_join(thread, NULL);
+    }
     it_cores_close(pool->cores);
     pthread_cond_destroy(&pool->news);
     pthread_cond_destroy(&pool->empty);
