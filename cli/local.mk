@@ -8,6 +8,7 @@ intuitor_SOURCES += \
 	cli/bench.h \
 	cli/bench_ceiling.c \
 	cli/bench_compare.c \
+	cli/bench_head.c \
 	cli/bench_model.c \
 	cli/bench_ops.c \
 	cli/bench_table.c \

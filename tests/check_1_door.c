@@ -286,6 +286,36 @@ START_TEST(wrong_operands_are_named)
 }
 END_TEST
 
+/* What can be no part of a vocabulary; four rows. */
+static void check_parts_of_a_vocabulary(struct it_tensor ids, struct it_tensor temps)
+{
+    enum { TILE = IT_STATS_TILE };
+    static const struct it_columns_of wrong[] = {
+        {0, TILE + 1, 0},            /* a part of TILE + 9 is more than all */
+        {TILE, 2 * TILE, 0},         /* and ends behind them */
+        {-TILE, 4 * TILE, 0},        {1, TILE + 10, 0},
+        {0, 2 * TILE, 0},            /* ends within a tile, and others follow */
+        {INT64_MAX - TILE + 1, 0, 0}, {TILE, INT64_MIN, 0}};
+    struct it_tensor stats = box_new(IT_F32, 4, 8), z = box_new(IT_F32, 4, TILE + 9);
+    struct it_tensor state = box_new(IT_F32, 4, IT_STATE_COUNT), coefs = box_new(IT_F32, 4, 3);
+    struct it_columns_of whole = {0, TILE + 9, 0}, last = {TILE, 2 * TILE + 9, 0};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        ck_assert_fails(it_token_stats_part(stats, state, z, ids, temps, wrong[i]), IT_INVALID,
+                        "op token_stats");
+        ck_assert_fails(it_token_stats_bwd_part(z, z, ids, stats, coefs, temps, wrong[i]),
+                        IT_INVALID, "op token_stats_bwd");
+    }
+    ck_assert_fails(it_token_stats_part(stats, none, z, ids, temps, last), IT_INVALID,
+                    "operand state: absent");
+    ck_assert_fails(it_token_stats_part(stats, it_columns(state, 0, 8), z, ids, temps, last),
+                    IT_INVALID, "operand state");
+    last.counted = 2 * TILE + 10;
+    ck_assert_fails(it_token_stats_part(stats, state, z, ids, temps, last), IT_INVALID,
+                    "a vocabulary of 8202 out of 8201");
+    ck_ok(it_fill(z, 1));
+    ck_ok(it_token_stats_part(stats, none, z, ids, temps, whole));
+}
+
 START_TEST(rules_beyond_shapes_hold)
 {
     begin();
@@ -303,6 +333,7 @@ START_TEST(rules_beyond_shapes_hold)
     ck_assert_fails(it_attn_decode(y, x, x, x, page, at, two), IT_INVALID, "a page of 0 rows");
     ck_assert_fails(it_token_stats(box_new(IT_F32, 4, 8), x, ids, it_rows(it_flatten(y), 0, 2), 7),
                     IT_INVALID, "a vocabulary of 7 out of 6");
+    check_parts_of_a_vocabulary(ids, it_rows(it_flatten(y), 0, 2));
     ck_assert_fails(IT_OP(MATMUL, .t = {y, x, x}, .f = {0.5}, .i = {0, 1}), IT_INVALID,
                     "op matmul");
     ck_assert_fails(IT_OP(MATMUL, .t = {lse, x, it_rows(box_new(IT_F32, 2, 6), 0, 2)}, .f = {0.5},

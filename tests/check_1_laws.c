@@ -321,6 +321,56 @@ START_TEST(rows_do_not_depend_on_their_batch)
 }
 END_TEST
 
+enum { TILE = IT_STATS_TILE, IDS = 2 * TILE + 999, ROWS_OF_IDS = 6 };
+
+/* Rows whose largest is in each of the tiles, one that has no weight in a whole tile, one that has
+ * its two largest in two of them. */
+static struct it_tensor rows_of_logits(void)
+{
+    struct it_tensor logits = box_random(IT_F32, ROWS_OF_IDS, IDS, 3);
+    double *z = box_get(logits);
+    z[17] = z[IDS + TILE] = z[2 * IDS + IDS - 1] = 40;
+    for (int j = 0; j < TILE; ++j) { z[3 * IDS + TILE + j] = z[4 * IDS + j] = -INFINITY; }
+    z[5 * IDS + 2 * TILE - 1] = z[5 * IDS + 2 * TILE] = 25;
+    box_set(logits, z);
+    free(z);
+    return logits;
+}
+
+/* A vocabulary cut where tiles end gives what it gives in one piece. */
+START_TEST(statistics_do_not_depend_on_the_cut)
+{
+    static const double targets[ROWS_OF_IDS] = {0, TILE - 1, TILE, -1, IDS, IDS - 1};
+    static const double temperatures[][2] = {{1, 1}, {0.9, 1.3}, {0.7, 0.7}};
+    static const int64_t counts[] = {0, 100, TILE, TILE + 77, 2 * TILE + 500};
+    static const int64_t cuts[][4] = {{0, TILE, 2 * TILE, IDS}, {0, TILE, IDS}, {0, 2 * TILE, IDS}};
+    enum { T = ROWS_OF_IDS };
+    begin(_i);
+    struct it_tensor logits = rows_of_logits(), ids = box_list(IT_I32, T, targets);
+    struct it_tensor coefs = box_random(IT_F32, T, 3, 1), stats = box_new(IT_F32, T, 8);
+    struct it_tensor d = box_new(dtype, T, IDS), parts = box_new(dtype, T, IDS);
+    for (int64_t mark = it_arena_mark(box_arena), way = 0; way < 15; ++way) {
+        const int64_t *cut = cuts[way % 3], counted = counts[way % 5];
+        struct it_tensor temps = box_list(IT_F32, 2, temperatures[way / 5]);
+        struct it_tensor sums = box_zeros(IT_F32, T, 8), state = box_random(IT_F32, T, 14, 1);
+        ck_ok(it_token_stats(stats, logits, ids, temps, counted));
+        ck_ok(it_token_stats_bwd(d, logits, ids, stats, coefs, temps, counted));
+        for (; *cut < IDS; ++cut) {
+            struct it_columns_of c = {.first = cut[0], .all = IDS, .counted = counted};
+            struct it_tensor z = it_columns(logits, c.first, cut[1] - cut[0]);
+            if (way % 2) { z = copy_of(z); }
+            ck_ok(it_token_stats_part(sums, state, z, ids, temps, c));
+            ck_ok(it_token_stats_bwd_part(it_columns(parts, c.first, cut[1] - cut[0]), z, ids,
+                                          stats, coefs, temps, c));
+        }
+        ck_assert(box_same(sums, stats));
+        ck_assert(box_same(parts, d));
+        it_arena_reset(box_arena, mark);
+    }
+    box_close();
+}
+END_TEST
+
 /* Rows added in two calls equal one call: gradients do not depend on how a batch was cut. */
 START_TEST(sums_of_rows_do_not_depend_on_the_cut)
 {
@@ -468,6 +518,7 @@ int main(void)
     tcase_add_loop_test(tests, matmul_equals_three_loops, 0, count);
     tcase_add_loop_test(tests, rows_are_gathered_and_scattered, 0, count);
     tcase_add_loop_test(tests, rows_do_not_depend_on_their_batch, 0, count);
+    tcase_add_loop_test(tests, statistics_do_not_depend_on_the_cut, 0, count);
     tcase_add_loop_test(tests, sums_of_rows_do_not_depend_on_the_cut, 0, count);
     tcase_add_loop_test(tests, replay_equals_eager, 0, count);
     tcase_add_loop_test(tests, adamw_follows_the_formula_and_the_master_is_f32, 0, count);

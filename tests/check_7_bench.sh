@@ -50,6 +50,9 @@ expect 0 "ops in f32" bench ops --config "$config" --ops rope --dtype f32 --json
 sound
 expect 0 "two backends" bench ops --ops sumsq --backend reference
 count "^sumsq" 2
+expect 0 "the head" bench ops --config "$config" --ops head
+count "^head/products" 2
+count "^head/fwd+bwd" 2
 for what in generate train score; do
     expect 0 "$what" bench "$what" --config "$config" --json
     sound

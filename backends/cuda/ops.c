@@ -248,34 +248,46 @@ static enum it_status sumsq(struct it_device *device, const struct it_args *args
 
 /* ---- over the vocabulary ---- */
 
+/* What both directions are given. */
+static struct it_cuda_stats stats_params(const struct it_args *args, const struct it_tensor *logits)
+{
+    int64_t v = logits->shape[1], all = args->i[2] ? args->i[2] : v;
+    return (struct it_cuda_stats){.logits = it_cuda_view(logits),
+                                  .rows = logits->shape[0], .columns = v, .first = args->i[1],
+                                  .vocabulary = all, .some = args->i[0] ? args->i[0] : all,
+                                  .tile = IT_STATS_TILE};
+}
+
 static enum it_status token_stats(struct it_device *device, const struct it_args *args)
 {
-    const struct it_tensor *stats = &args->t[0], *logits = &args->t[1];
+    enum { MOST_WARPS = 16 };
+    const struct it_tensor *logits = &args->t[2];
     if (logits->dtype != IT_F32) { return IT_UNSUPPORTED; }
-    int64_t v = logits->shape[1];
-    struct it_cuda_stats p = {.stats = it_cuda_view(stats), .logits = it_cuda_view(logits),
-                              .targets = it_cuda_at(&args->t[2]), .temps = it_cuda_at(&args->t[3]),
-                              .rows = logits->shape[0], .columns = v,
-                              .some = args->i[0] ? args->i[0] : v};
-    struct it_cuda_grid grid = {p.rows, 1, 512};
+    struct it_cuda_stats p = stats_params(args, logits);
+    p.stats = it_cuda_view(&args->t[0]);
+    p.state = it_cuda_view(&args->t[1]);
+    p.targets = it_cuda_at(&args->t[3]);
+    p.temps = it_cuda_at(&args->t[4]);
+    int64_t warps = at_most(it_cuda_blocks(p.columns, IT_STATS_TILE), MOST_WARPS);
+    struct it_cuda_grid grid = {p.rows, 1, 32 * (unsigned)warps};
     return LAUNCH(device, IT_CUDA_token_stats, grid, p);
 }
 
 static enum it_status token_stats_bwd(struct it_device *device, const struct it_args *args)
 {
     const struct it_tensor *dlogits = &args->t[0], *logits = &args->t[1];
-    int64_t v = logits->shape[1];
     enum it_cuda_kernel kernel;
     if (logits->dtype != IT_F32 ||
         !it_cuda_pick(dlogits->dtype, IT_CUDA_token_stats_bwd_f32, &kernel)) {
         return IT_UNSUPPORTED;
     }
-    struct it_cuda_stats p = {.stats = it_cuda_view(&args->t[3]), .logits = it_cuda_view(logits),
-                              .coefs = it_cuda_view(&args->t[4]), .dlogits = it_cuda_view(dlogits),
-                              .targets = it_cuda_at(&args->t[2]), .temps = it_cuda_at(&args->t[5]),
-                              .rows = logits->shape[0], .columns = v,
-                              .some = args->i[0] ? args->i[0] : v};
-    struct it_cuda_grid grid = {at_most(it_cuda_blocks(v, 4 * THREADS), 1024),
+    struct it_cuda_stats p = stats_params(args, logits);
+    p.stats = it_cuda_view(&args->t[3]);
+    p.coefs = it_cuda_view(&args->t[4]);
+    p.dlogits = it_cuda_view(dlogits);
+    p.targets = it_cuda_at(&args->t[2]);
+    p.temps = it_cuda_at(&args->t[5]);
+    struct it_cuda_grid grid = {at_most(it_cuda_blocks(p.columns, 4 * THREADS), 1024),
                                 at_most(p.rows, GRID_Y), THREADS};
     return LAUNCH(device, kernel, grid, p);
 }

@@ -64,10 +64,12 @@ struct it_cuda_attn {
 };
 
 struct it_cuda_stats {
-    struct it_cuda_view stats, logits, coefs, dlogits;
+    struct it_cuda_view stats, state, logits, coefs, dlogits;
     const int *targets;
     const float *temps;
-    long long rows, columns, some; /* some: the statistics' vocabulary */
+    long long rows, columns, first; /* logits are columns [first, first + columns) ... */
+    long long vocabulary, some;     /* ... of this; some: the statistics' vocabulary */
+    long long tile;
 };
 
 struct it_cuda_sample {

@@ -309,18 +309,29 @@ static enum it_status attn_bwd(struct it_device *device, const struct it_args *a
 
 /* ---- over the vocabulary ---- */
 
+/* What both directions are given. */
+static struct statistics statistics_of(const struct it_args *args, const struct it_tensor *logits)
+{
+    int64_t v = logits->shape[1], all = args->i[2] ? args->i[2] : v;
+    return (struct statistics){.logits = place_of(logits),
+                               .rows = logits->shape[0], .columns = v, .first = args->i[1],
+                               .vocabulary = all, .some = args->i[0] ? args->i[0] : all,
+                               .tile = IT_STATS_TILE};
+}
+
 static enum it_status token_stats(struct it_device *device, const struct it_args *args)
 {
-    const struct it_tensor *stats = &args->t[0], *logits = &args->t[1], *targets = &args->t[2],
-                           *temps = &args->t[3];
+    const struct it_tensor *stats = &args->t[0], *logits = &args->t[2], *targets = &args->t[3],
+                           *temps = &args->t[4];
+    const struct it_tensor *state = args->t[1].dtype == IT_NONE ? stats : &args->t[1];
     if (logits->dtype != IT_F32) { return IT_UNSUPPORTED; }
-    int64_t v = logits->shape[1];
-    struct statistics p = {.stats = place_of(stats), .logits = place_of(logits),
-                           .targets = place_of(targets), .temps = place_of(temps),
-                           .rows = logits->shape[0], .columns = v,
-                           .some = args->i[0] ? args->i[0] : v};
+    struct statistics p = statistics_of(args, logits);
+    p.stats = place_of(stats);
+    p.state = place_of(state); /* whole rows touch none */
+    p.targets = place_of(targets);
+    p.temps = place_of(temps);
     return LAUNCH(device, IT_OPENCL_F32, token_stats, (size_t)p.rows, 1, p, memory(stats),
-                  memory(logits), memory(targets), memory(temps));
+                  memory(state), memory(logits), memory(targets), memory(temps));
 }
 
 static enum it_status token_stats_bwd(struct it_device *device, const struct it_args *args)
@@ -329,13 +340,13 @@ static enum it_status token_stats_bwd(struct it_device *device, const struct it_
                            *stats = &args->t[3], *coefs = &args->t[4], *temps = &args->t[5];
     enum it_opencl_type type;
     if (logits->dtype != IT_F32 || !pick(dlogits->dtype, &type)) { return IT_UNSUPPORTED; }
-    int64_t v = logits->shape[1];
-    struct statistics p = {.stats = place_of(stats), .logits = place_of(logits),
-                           .targets = place_of(targets), .temps = place_of(temps),
-                           .coefs = place_of(coefs), .dlogits = place_of(dlogits),
-                           .rows = logits->shape[0], .columns = v,
-                           .some = args->i[0] ? args->i[0] : v};
-    return LAUNCH(device, type, token_stats_bwd, by_columns(device, v),
+    struct statistics p = statistics_of(args, logits);
+    p.stats = place_of(stats);
+    p.targets = place_of(targets);
+    p.temps = place_of(temps);
+    p.coefs = place_of(coefs);
+    p.dlogits = place_of(dlogits);
+    return LAUNCH(device, type, token_stats_bwd, by_columns(device, p.columns),
                   by_rows(device, p.rows), p, memory(dlogits), memory(logits), memory(targets),
                   memory(stats), memory(coefs), memory(temps));
 }

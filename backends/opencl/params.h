@@ -79,9 +79,11 @@ struct attention { /* buffers: see the kernels */
     int unused;
 };
 
-struct statistics { /* stats logits targets temps coefs dlogits */
-    struct place stats, logits, targets, temps, coefs, dlogits;
-    it_long rows, columns, some;
+struct statistics { /* stats state logits targets temps coefs dlogits */
+    struct place stats, state, logits, targets, temps, coefs, dlogits;
+    it_long rows, columns, first; /* logits are columns [first, first + columns) ... */
+    it_long vocabulary, some;     /* ... of this; some: the statistics' vocabulary */
+    it_long tile;
 };
 
 struct draws { /* ids logits params keys */

@@ -344,42 +344,55 @@ static enum it_status matmul(struct it_device *device, const struct it_args *arg
 
 /* ---- over the vocabulary ---- */
 
+/* What both directions are given. */
+static struct it_vulkan_statistics statistics_of(const struct it_args *args,
+                                                 const struct it_tensor *logits)
+{
+    int64_t v = logits->shape[1], all = args->i[2] ? args->i[2] : v;
+    return (struct it_vulkan_statistics){
+        .logits = it_vulkan_at(logits), .logits_row = it_vulkan_row(logits),
+        .rows = (int)logits->shape[0], .columns = (int)v, .first = (int)args->i[1],
+        .vocabulary = (int)all, .some = (int)(args->i[0] ? args->i[0] : all),
+        .tile = IT_STATS_TILE};
+}
+
 static enum it_status token_stats(struct it_device *device, const struct it_args *args)
 {
-    const struct it_tensor *stats = &args->t[0], *logits = &args->t[1], *targets = &args->t[2],
-                           *temps = &args->t[3];
+    const struct it_tensor *stats = &args->t[0], *state = &args->t[1], *logits = &args->t[2];
     enum it_vulkan_type type;
-    if (logits->dtype != IT_F32 || !it_vulkan_pick(device, args, logits->dtype, &type)) {
+    if (logits->dtype != IT_F32 || args->i[2] > INT32_MAX / 2 ||
+        !it_vulkan_pick(device, args, logits->dtype, &type)) {
         return IT_UNSUPPORTED;
     }
-    int64_t v = logits->shape[1];
-    const struct it_vulkan_statistics p = {
-        .stats = it_vulkan_at(stats), .logits = it_vulkan_at(logits),
-        .targets = it_vulkan_at(targets), .temps = it_vulkan_at(temps),
-        .stats_row = it_vulkan_row(stats), .logits_row = it_vulkan_row(logits),
-        .rows = (int)logits->shape[0], .columns = (int)v,
-        .some = (int)(args->i[0] ? args->i[0] : v)};
+    struct it_vulkan_statistics p = statistics_of(args, logits);
+    p.stats = it_vulkan_at(stats);
+    p.stats_row = it_vulkan_row(stats);
+    p.state = it_vulkan_at(state);
+    p.state_row = it_vulkan_row(state);
+    p.targets = it_vulkan_at(&args->t[3]);
+    p.temps = it_vulkan_at(&args->t[4]);
     return IT_VULKAN_LAUNCH(device, type, IT_VULKAN_token_stats, it_vulkan_groups(p.rows), 1, p);
 }
 
 static enum it_status token_stats_bwd(struct it_device *device, const struct it_args *args)
 {
-    const struct it_tensor *dlogits = &args->t[0], *logits = &args->t[1], *targets = &args->t[2],
-                           *stats = &args->t[3], *coefs = &args->t[4], *temps = &args->t[5];
+    const struct it_tensor *dlogits = &args->t[0], *logits = &args->t[1], *stats = &args->t[3],
+                           *coefs = &args->t[4];
     enum it_vulkan_type type;
-    if (logits->dtype != IT_F32 || !it_vulkan_pick(device, args, dlogits->dtype, &type)) {
+    if (logits->dtype != IT_F32 || args->i[2] > INT32_MAX / 2 ||
+        !it_vulkan_pick(device, args, dlogits->dtype, &type)) {
         return IT_UNSUPPORTED;
     }
-    int64_t v = logits->shape[1];
-    const struct it_vulkan_statistics p = {
-        .stats = it_vulkan_at(stats), .logits = it_vulkan_at(logits),
-        .targets = it_vulkan_at(targets), .temps = it_vulkan_at(temps),
-        .coefs = it_vulkan_at(coefs), .dlogits = it_vulkan_at(dlogits),
-        .stats_row = it_vulkan_row(stats), .logits_row = it_vulkan_row(logits),
-        .coefs_row = it_vulkan_row(coefs), .dlogits_row = it_vulkan_row(dlogits),
-        .rows = (int)logits->shape[0], .columns = (int)v,
-        .some = (int)(args->i[0] ? args->i[0] : v)};
-    return IT_VULKAN_LAUNCH(device, type, IT_VULKAN_token_stats_bwd, columns_groups(v),
+    struct it_vulkan_statistics p = statistics_of(args, logits);
+    p.stats = it_vulkan_at(stats);
+    p.stats_row = it_vulkan_row(stats);
+    p.coefs = it_vulkan_at(coefs);
+    p.coefs_row = it_vulkan_row(coefs);
+    p.dlogits = it_vulkan_at(dlogits);
+    p.dlogits_row = it_vulkan_row(dlogits);
+    p.targets = it_vulkan_at(&args->t[2]);
+    p.temps = it_vulkan_at(&args->t[5]);
+    return IT_VULKAN_LAUNCH(device, type, IT_VULKAN_token_stats_bwd, columns_groups(p.columns),
                             it_vulkan_groups(p.rows), p);
 }
 

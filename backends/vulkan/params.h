@@ -83,9 +83,10 @@ PARAMS(attention_keys) { /* attn_dkv: heads holds (heads << 16) + key heads, to 
     float scale;
 };
 
-PARAMS(statistics) {
-    address stats, logits, targets, temps, coefs, dlogits;
-    int stats_row, logits_row, coefs_row, dlogits_row, rows, columns, some;
+PARAMS(statistics) { /* logits: columns [first, first + columns) of vocabulary; `some` count */
+    address stats, state, logits, targets, temps, coefs, dlogits;
+    int stats_row, state_row, logits_row, coefs_row, dlogits_row;
+    int rows, columns, first, vocabulary, some, tile;
 };
 
 PARAMS(draws) { /* sample */

@@ -85,12 +85,11 @@ enum it_status it_decoder_open(struct it_net *net, struct it_arena *arena,
     d->host_keys = it_calloc(slots * 6, sizeof *d->host_keys);
     d->reals = it_calloc(slots * IT_STAT_COUNT, sizeof *d->reals);
     d->scratch = it_calloc(slots * IT_STAT_COUNT, sizeof(double));
-    int64_t rows = it_head_default_rows(net);
-    if (rows > options->slots) { rows = options->slots; }
+    const struct it_head_sizes head = {.use = IT_HEAD_DECODE, .most = options->slots};
     enum it_status status;
     IT_TRY_GOTO(status, fail, cache_tensors(d));
     IT_TRY_GOTO(status, fail, step_tensors(d));
-    IT_TRY_GOTO(status, fail, it_head_open(net, arena, rows, false, &d->head));
+    IT_TRY_GOTO(status, fail, it_head_open(net, arena, &head, &d->head));
     d->mark = it_arena_mark(arena);
     *decoder_out = d;
     return IT_OK;

@@ -3,6 +3,7 @@
 #ifndef IT_NN_INTERNAL_H
 #define IT_NN_INTERNAL_H
 
+#include "core/nn/head.h"
 #include "core/nn/nn.h"
 
 /* What the forward direction of a step leaves for the backward one; views into the arena. */
@@ -64,41 +65,6 @@ enum it_status it_lora_forward(struct it_pass *pass, enum it_slot slot, struct i
 /* Adds into dx and into the gradients of A and B. */
 enum it_status it_lora_backward(struct it_pass *pass, enum it_slot slot, struct it_tensor dx,
                                 struct it_tensor dy, struct it_tensor x, struct it_tensor u);
-
-/* ---- the head: final norm, logits of a few rows at a time, statistics ---- */
-
-struct it_head {
-    const struct it_net *net;
-    int64_t rows;                      /* of one chunk */
-    struct it_tensor hidden, normed;   /* x [rows, hidden] */
-    struct it_tensor rstd;             /* a [rows] */
-    struct it_tensor logits;           /* a [rows, vocab] */
-    struct it_tensor index, targets;   /* i [rows] */
-    struct it_tensor stats, coefs;     /* a [rows, IT_STAT_COUNT], a [rows, 3] */
-    struct it_tensor temps;            /* a [2] */
-    struct it_tensor dlogits;          /* x [rows, vocab]: the logits' own memory unless BF16 */
-    struct it_tensor dnormed, dhidden; /* x [rows, hidden] */
-    struct it_tensor dnorm;            /* a [hidden]: of a final norm that is frozen, unread */
-    void *scratch;                     /* host: rows * IT_STAT_COUNT reals */
-};
-int64_t it_head_default_rows(const struct it_net *net);
-enum it_status it_head_open(const struct it_net *net, struct it_arena *arena, int64_t rows,
-                            bool train, struct it_head *head_out);
-void it_head_close(struct it_head *head);
-enum it_status it_head_set(struct it_head *head, const struct it_head_options *options);
-/* hidden [tokens, hidden] of the last block; n <= head->rows rows of it at head->index. Leaves
- * hidden, normed, rstd, logits. */
-enum it_status it_head_logits(struct it_head *head, const struct it_weights *weights,
-                              struct it_tensor hidden, int64_t n);
-/* All rows of a pack: stats_out [n_rows][IT_STAT_COUNT]. */
-enum it_status it_head_forward(struct it_head *head, const struct it_weights *weights,
-                               struct it_tensor hidden, const struct it_pack *pack,
-                               const struct it_head_options *options, double *stats_out);
-/* Adds into the gradients of head and final norm, and into dhidden, a [tokens, hidden]. */
-enum it_status it_head_backward(struct it_head *head, const struct it_weights *weights,
-                                struct it_tensor hidden, const struct it_pack *pack,
-                                const struct it_head_options *options, const double *coefs,
-                                struct it_weights *grads, struct it_tensor dhidden);
 
 /* ---- helpers ---- */
 

@@ -2,6 +2,7 @@
 libintuitor_la_SOURCES += \
 	core/nn/decode.c \
 	core/nn/head.c \
+	core/nn/head.h \
 	core/nn/internal.h \
 	core/nn/lora.c \
 	core/nn/net.c \
@@ -16,6 +17,10 @@ libintuitor_la_SOURCES += \
 	core/nn/steps.c \
 	core/nn/tape.c \
 	core/nn/weights.c
+
+check_PROGRAMS += tests/check_2_head
+tests_check_2_head_SOURCES = tests/check_2_head.c tests/box.h
+tests_check_2_head_LDADD = $(TEST_LIBS)
 
 check_PROGRAMS += tests/check_2_safetensors
 tests_check_2_safetensors_SOURCES = tests/check_2_safetensors.c tests/scratch.h

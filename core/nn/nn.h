@@ -270,7 +270,7 @@ enum it_checkpoint { IT_CHECKPOINT_NONE, IT_CHECKPOINT_BLOCK };
 struct it_tape_options {
     int64_t max_tokens, max_segments, max_rows; /* of one pack */
     enum it_checkpoint checkpoint;
-    int64_t head_rows; /* rows of logits that exist at a time; 0: chosen to keep them near 64 MB */
+    int64_t head_rows; /* rows of a tile of logits; 0: so that the head's scratch is below 64 MB */
     bool train;        /* false: forward only, activations are not kept */
 };
 struct it_tape;

@@ -27,7 +27,9 @@ static enum it_status tape_tensors(struct it_tape *tape)
     IT_TRY(it_tensor1(tape->arena, IT_I32, o->max_tokens, &tape->ids));
     IT_TRY(it_tensor1(tape->arena, IT_I32, o->max_tokens, &tape->positions));
     IT_TRY(it_tensor2(tape->arena, IT_I32, o->max_segments, 5, &tape->segments));
-    IT_TRY(it_head_open(tape->net, tape->arena, o->head_rows, o->train, &tape->head));
+    const struct it_head_sizes sizes = {
+        .use = o->train ? IT_HEAD_TRAIN : IT_HEAD_SCORE, .most = o->max_rows, .rows = o->head_rows};
+    IT_TRY(it_head_open(tape->net, tape->arena, &sizes, &tape->head));
     tape->mark = it_arena_mark(tape->arena);
     return IT_OK;
 }
@@ -39,10 +41,6 @@ enum it_status it_tape_open(struct it_net *net, struct it_arena *arena,
     tape->net = net;
     tape->arena = arena;
     tape->options = *options;
-    if (!tape->options.head_rows) { tape->options.head_rows = it_head_default_rows(net); }
-    if (tape->options.head_rows > options->max_rows) {
-        tape->options.head_rows = options->max_rows;
-    }
     tape->saved = it_calloc((size_t)net->config.layers * IT_MAX_STEPS, sizeof *tape->saved);
     tape->input = it_calloc((size_t)net->config.layers, sizeof *tape->input);
     enum it_status status = tape_tensors(tape);
@@ -68,6 +66,7 @@ static enum it_status begin(struct it_tape *tape, const struct it_weights *weigh
 {
     assert(pack->n_tokens <= tape->options.max_tokens && pack->n_tokens > 0);
     assert(pack->n_segments <= tape->options.max_segments);
+    assert(pack->n_rows <= tape->options.max_rows);
     it_arena_reset(tape->arena, tape->mark);
     tape->pass = (struct it_pass){
         .net = tape->net,

@@ -89,6 +89,22 @@ static void fill_rope_table(const struct it_tensor *t, struct it_rng *rng)
     }
 }
 
+/* Sums that columns before i1 could have; their largest is now above, now below what follows. */
+static void fill_state(const struct it_case *c, const struct it_tensor *t)
+{
+    double counted = (double)(c->i[0] && c->i[0] < c->i[1] ? c->i[0] : c->i[1]);
+    for (int64_t r = 0; r < t->shape[0]; ++r) {
+        double most = 6 + 5 * (double)(r % 3);
+        const double row[IT_STATE_COUNT] = {
+            [IT_STATE_TARGET] = 0.5,       [IT_STATE_MOST] = most,
+            [IT_STATE_S] = 7.5,            [IT_STATE_MOST2] = 0.75 * most,
+            [IT_STATE_SECOND2] = 0.7 * most, [IT_STATE_S2] = 9.25,
+            [IT_STATE_S2_REST] = 1e-7,     [IT_STATE_A2] = -0.75 * most * counted,
+            [IT_STATE_B2] = -11,           [IT_STATE_G2] = 2.5};
+        for (int64_t j = 0; j < IT_STATE_COUNT; ++j) { put(t, r * IT_STATE_COUNT + j, row[j]); }
+    }
+}
+
 static void fill_params(const struct it_tensor *t)
 {
     static const double kinds[][4] = {{0, 0, 1, 0},      {1, 0, 1, 0},    {0.7, 5, 1, 0},
@@ -105,8 +121,10 @@ static bool fill_meaning(const struct it_case *c, const char *name, const struct
 {
     int64_t count = it_tensor_count(t);
     if (strcmp(name, "ids") == 0 || strcmp(name, "targets") == 0) {
+        bool part = c->op == IT_OP_TOKEN_STATS || c->op == IT_OP_TOKEN_STATS_BWD;
+        int64_t all = part && c->i[2] ? c->i[2] : it_case_dim(c, 'v');
         for (int64_t i = 0; i < count; ++i) { /* one below and one above the range, too */
-            put(t, i, (double)it_rng_below(rng, it_case_dim(c, 'v') + 2) - 1);
+            put(t, i, (double)it_rng_below(rng, all + 2) - 1);
         }
     } else if (strcmp(name, "pos") == 0) {
         for (int64_t i = 0; i < count; ++i) {
@@ -128,6 +146,8 @@ static bool fill_meaning(const struct it_case *c, const char *name, const struct
     } else if (strcmp(name, "temps") == 0) {
         put(t, 0, 0.9);
         put(t, 1, 1.25);
+    } else if (strcmp(name, "state") == 0) {
+        fill_state(c, t);
     } else if (strcmp(name, "params") == 0) {
         fill_params(t);
     } else if (strcmp(name, "keys") == 0) {
@@ -167,8 +187,8 @@ static enum it_status fill_saved(const struct it_case *c, const struct it_args *
         f = (struct it_args){.t = {t[7], t[8], t[4], t[5], t[6], t[9]}, .f = {c->f[0]},
                              .i = {c->i[0], c->i[1]}};
         return it_reference_run(NULL, IT_OP_ATTN, &f);
-    case IT_OP_TOKEN_STATS_BWD:
-        f = (struct it_args){.t = {t[3], t[1], t[2], t[5]}, .i = {c->i[0]}};
+    case IT_OP_TOKEN_STATS_BWD: /* a part of a vocabulary passes for all of one */
+        f = (struct it_args){.t = {t[3], {0}, t[1], t[2], t[5]}, .i = {c->i[2] ? 0 : c->i[0]}};
         return it_reference_run(NULL, IT_OP_TOKEN_STATS, &f);
     default: return IT_OK;
     }

@@ -247,9 +247,27 @@ static enum it_status check_rope(const struct check *c)
 static enum it_status check_vocabulary(const struct check *c)
 {
     int64_t v = size_of(c, 'v'), n = c->op == IT_OP_SAMPLE ? 0 : c->args->i[0];
-    if (v > 0 && n >= 0 && n <= v) { return IT_OK; }
+    int64_t all = c->op != IT_OP_SAMPLE && c->args->i[2] ? c->args->i[2] : v;
+    if (v > 0 && n >= 0 && n <= all) { return IT_OK; }
     return it_fail(IT_INVALID, "op %s: a vocabulary of %lld out of %lld logits",
-                   it_op_info(c->op)->name, (long long)n, (long long)v);
+                   it_op_info(c->op)->name, (long long)n, (long long)all);
+}
+
+/* Columns [i1, i1 + v) of i2: whole tiles but for the last. */
+static enum it_status check_columns(const struct check *c)
+{
+    int64_t v = size_of(c, 'v'), first = c->args->i[1], all = c->args->i[2] ? c->args->i[2] : v;
+    IT_TRY(check_vocabulary(c));
+    bool inside = first >= 0 && first <= all - v, last = first == all - v;
+    if (!inside || first % IT_STATS_TILE || (!last && v % IT_STATS_TILE)) {
+        return it_fail(IT_INVALID,
+                       "op %s: %lld columns from %lld are no tiles of %d of a vocabulary of %lld",
+                       it_op_info(c->op)->name, (long long)v, (long long)first,
+                       (int)IT_STATS_TILE, (long long)all);
+    }
+    bool whole = first == 0 && last;
+    if (c->op == IT_OP_TOKEN_STATS_BWD || whole || c->args->t[1].dtype != IT_NONE) { return IT_OK; }
+    return wrong(c, 1, "absent, and the logits are a part of the vocabulary");
 }
 
 static enum it_status check_rules(const struct check *c)
@@ -265,7 +283,7 @@ static enum it_status check_rules(const struct check *c)
     case IT_OP_ATTN_BWD:
     case IT_OP_ATTN_DECODE: return check_attn(c);
     case IT_OP_TOKEN_STATS:
-    case IT_OP_TOKEN_STATS_BWD:
+    case IT_OP_TOKEN_STATS_BWD: return check_columns(c);
     case IT_OP_SAMPLE: return check_vocabulary(c);
     case IT_OP_ADAMW:
         return args->t[3].dtype == IT_NONE || args->t[0].dtype == IT_BF16

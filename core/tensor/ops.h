@@ -26,6 +26,31 @@ enum it_stat {
     IT_STAT_COUNT
 };
 
+/* Width of the tiles of a vocabulary that sums are made of. */
+enum { IT_STATS_TILE = 4096 };
+
+/* Columns of token_stats' state, over the logits seen so far, with z = logit / temperature; from
+ * MOST2 on at the statistics' temperature, over their vocabulary. A sum is that of its two columns:
+ * the second has the digits that the type has no room for, or is 0 where a backend adds up in that
+ * type. */
+enum it_stat_state {
+    IT_STATE_TARGET, /* z of the target, once it was seen */
+    IT_STATE_MOST,
+    IT_STATE_S, /* sum exp(z - most) */
+    IT_STATE_S_REST,
+    IT_STATE_MOST2,
+    IT_STATE_SECOND2, /* the second largest */
+    IT_STATE_S2,
+    IT_STATE_S2_REST,
+    IT_STATE_A2, /* sum (z - most) */
+    IT_STATE_A2_REST,
+    IT_STATE_B2, /* sum exp(z - most) (z - most) */
+    IT_STATE_B2_REST,
+    IT_STATE_G2, /* sum exp(2 (z - most)) */
+    IT_STATE_G2_REST,
+    IT_STATE_COUNT
+};
+
 enum { IT_MAX_OPERANDS = 10, IT_MAX_SCALARS = 3 };
 
 /* Operands in the order of the table: outputs, then inputs. */
@@ -164,12 +189,12 @@ static inline enum it_status it_swiglu_bwd(struct it_tensor dgate_up, struct it_
     return IT_OP(SWIGLU_BWD, .t = {dgate_up, dh, gate_up});
 }
 
-/* vocabulary 0: all columns count for the statistics */
+/* Whole rows. vocabulary 0: all columns count for the statistics */
 static inline enum it_status it_token_stats(struct it_tensor stats, struct it_tensor logits,
                                             struct it_tensor targets, struct it_tensor temps,
                                             int64_t vocabulary)
 {
-    return IT_OP(TOKEN_STATS, .t = {stats, logits, targets, temps}, .i = {vocabulary});
+    return IT_OP(TOKEN_STATS, .t = {stats, {0}, logits, targets, temps}, .i = {vocabulary});
 }
 
 static inline enum it_status it_token_stats_bwd(struct it_tensor dlogits, struct it_tensor logits,
@@ -179,6 +204,27 @@ static inline enum it_status it_token_stats_bwd(struct it_tensor dlogits, struct
 {
     return IT_OP(TOKEN_STATS_BWD, .t = {dlogits, logits, targets, stats, coefs, temps},
                  .i = {vocabulary});
+}
+
+/* Columns of a vocabulary: those of the logits begin at `first` of `all`; the statistics are over
+ * the first `counted` (0: all). */
+struct it_columns_of {
+    int64_t first, all, counted;
+};
+static inline enum it_status it_token_stats_part(struct it_tensor stats, struct it_tensor state,
+                                                 struct it_tensor logits, struct it_tensor targets,
+                                                 struct it_tensor temps, struct it_columns_of c)
+{
+    return IT_OP(TOKEN_STATS, .t = {stats, state, logits, targets, temps},
+                 .i = {c.counted, c.first, c.all});
+}
+
+static inline enum it_status it_token_stats_bwd_part(
+    struct it_tensor dlogits, struct it_tensor logits, struct it_tensor targets,
+    struct it_tensor stats, struct it_tensor coefs, struct it_tensor temps, struct it_columns_of c)
+{
+    return IT_OP(TOKEN_STATS_BWD, .t = {dlogits, logits, targets, stats, coefs, temps},
+                 .i = {c.counted, c.first, c.all});
 }
 
 static inline enum it_status it_sample(struct it_tensor ids, struct it_tensor logits,

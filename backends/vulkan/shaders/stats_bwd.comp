@@ -10,8 +10,9 @@ layout(push_constant) uniform Push { statistics p; };
 
 void row(int r, float inverse1, float inverse2)
 {
-    int target = get_int(p.targets, r), stats = r * p.stats_row, coefs = r * p.coefs_row;
-    bool known = target >= 0 && target < p.columns;
+    int id = get_int(p.targets, r), stats = r * p.stats_row, coefs = r * p.coefs_row;
+    int target = id - p.first, counted = p.some - p.first;
+    bool known = id >= 0 && id < p.vocabulary;
     float entropy = get_f32(p.stats, stats + 1), lse = get_f32(p.stats, stats + 5);
     float lse2 = get_f32(p.stats, stats + 6), each = 1.0 / float(p.some);
     float c_logprob = known ? get_f32(p.coefs, coefs) * inverse1 : 0.0;
@@ -21,7 +22,7 @@ void row(int r, float inverse1, float inverse2)
     for (int j = int(gl_GlobalInvocationID.x); j < p.columns; j += across) {
         float z = get_f32(p.logits, r * p.logits_row + j);
         float d = c_logprob * ((j == target ? 1.0 : 0.0) - k_exp(z * inverse1 - lse));
-        if (j < p.some) {
+        if (j < counted) {
             float log_p = z * inverse2 - lse2, prob = k_exp(log_p);
             if (prob > 0.0) { d -= c_entropy * prob * (log_p + entropy); }
             d += c_certainty * (prob - each);
