@@ -238,7 +238,8 @@ static enum it_status cpu_open(int index, struct it_device *device)
     const struct it_cpu_kernels *set = NULL;
     IT_TRY(choose_set(&set));
     int threads = it_pool_threads(device->pool);
-    size_t bytes = round_up((size_t)threads * set->scratch * sizeof(float), HUGE_PAGE);
+    size_t floats = (size_t)threads * set->scratch + set->shared;
+    size_t bytes = round_up(floats * sizeof(float), HUGE_PAGE);
     float *scratch = map_huge(bytes);
     if (!scratch) {
         return it_fail(IT_NOMEM, "device cpu: no memory for the scratch of %d threads, %zu bytes",

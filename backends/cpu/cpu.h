@@ -19,6 +19,7 @@ struct it_cpu_kernels {
     const char *name;                  /* as in INTUITOR_ISA */
     const struct it_cpu_kernels *base; /* gives the rows that are empty here; NULL: the fallback */
     size_t scratch;                    /* floats of working memory a thread */
+    size_t shared;                     /* and of all threads together */
     it_kernel *kernel[IT_OP_COUNT];
 };
 #pragma GCC visibility push(hidden) /* tables refer to each other, in a shared library too */
@@ -36,7 +37,7 @@ enum { IT_CPU_SCRATCH = 1 << 19 /* floats */, IT_CPU_PARTS = 1024 /* doubles */ 
 
 struct it_cpu {
     const struct it_cpu_kernels *set;
-    float *scratch; /* [threads, set->scratch] */
+    float *scratch; /* [threads, set->scratch], then [set->shared] */
     size_t scratch_bytes;
     double parts[IT_CPU_PARTS];
 };
@@ -45,6 +46,10 @@ static inline float *it_cpu_scratch(const struct it_device *device, int thread)
 {
     const struct it_cpu *cpu = device->data;
     return cpu->scratch + (size_t)thread * cpu->set->scratch;
+}
+static inline float *it_cpu_shared(const struct it_device *device)
+{
+    return it_cpu_scratch(device, it_pool_threads(device->pool));
 }
 
 #endif

@@ -23,6 +23,7 @@ const struct it_cpu_kernels it_cpu_kernels_amx = {
     .name = "amx",
     .base = &it_cpu_kernels_avx512,
     .scratch = IT_AMX_SCRATCH / sizeof(float),
+    .shared = IT_AMX_SHARED / sizeof(float),
     .kernel =
         {
             [IT_OP_MATMUL] = it_amx_matmul,

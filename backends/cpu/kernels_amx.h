@@ -7,6 +7,7 @@
 
 enum {
     IT_AMX_SCRATCH = 3 << 20, /* bytes of working memory that these count on */
+    IT_AMX_SHARED = 64 << 20, /* of all threads together, touched only where it is used */
     IT_AMX_SMALL = 1 << 20    /* products of two numbers that are not worth another thread */
 };
 

@@ -32,8 +32,7 @@
 enum {
     BLOCK = PANEL * PANEL * 4, /* bytes of 32 x 32 sums */
     MOST_K = 2048,             /* a stretch of k: long, for sums come and go once a stretch */
-    MOST_K_DOWN = 1024,   /* where both sides are packed: more of one is held beside the other */
-    HELD_BYTES = 1 << 20, /* half of the second cache */
+    HELD_BYTES = 1 << 20,      /* half of the second cache */
     WALKED_BYTES = PANEL * MOST_K * 2,
     SUMS_BYTES = 3 << 19, /* of a task, between stretches of k */
     FEW_ROWS = 64,        /* of a, beside which b is read where it lies */
@@ -58,6 +57,7 @@ struct product {
     bool held_left;                 /* else it is the right operand */
     bool turned;                    /* the left operand is b: tiles are of y transposed */
     bool in_place;                  /* the walked side is read where it lies */
+    char *packed;                   /* or from here, all of it in panels; NULL: tasks pack it */
     int64_t stretch;                /* of k, a multiple of STEP */
     int64_t held_part, walked_part; /* of a task */
     int64_t down;                   /* tasks over the held side */
@@ -346,6 +346,12 @@ static struct fetch lines_of_y(const struct product *p, const struct place *at)
                           .lines = lines};
 }
 
+/* Where a panel of the packed walked side begins, at k0. */
+static char *packed_panel(const struct product *p, int64_t first, int64_t k0)
+{
+    return p->packed + (first / PANEL * parts(p->k, STEP) + k0 / STEP) * PAIR;
+}
+
 /* One panel of the walked side against what is held. */
 static void walk_panel(const struct task *t, int64_t j, int64_t k0, int64_t kc, struct fetch *next)
 {
@@ -358,6 +364,8 @@ static void walk_panel(const struct task *t, int64_t j, int64_t k0, int64_t kc, 
         size_t row = (size_t)p->walked.t->stride[0] * 2;
         walked = (struct operand){element(p->walked.t, t->walked_first + j, k0), row,
                                   16 * (int64_t)row, LINE};
+    } else if (p->packed) {
+        walked = panel_at(packed_panel(p, t->walked_first + j, k0));
     } else {
         pack(&p->walked, !p->held_left, t->walked, t->walked_first + j,
              least(t->walked_count - j, PANEL), k0, kc);
@@ -389,8 +397,12 @@ static void make_task(const struct task *t)
         pack(&p->held, p->held_left, t->held, t->held_first, t->held_count, k0, kc);
         for (int64_t j = 0; j < t->walked_count; j += PANEL) {
             struct fetch next = {0};
-            if (j + PANEL < t->walked_count) {
-                next = lines_of(&p->walked, t->walked_first + j + PANEL, k0, kc);
+            int64_t following = t->walked_first + j + PANEL;
+            if (j + PANEL < t->walked_count && p->packed) {
+                int64_t lines = parts(kc, STEP) * PAIR / LINE;
+                next = (struct fetch){packed_panel(p, following, k0), 0, lines, (int)lines, 0};
+            } else if (j + PANEL < t->walked_count) {
+                next = lines_of(&p->walked, following, k0, kc);
             }
             walk_panel(t, j, k0, kc, &next);
         }
@@ -415,12 +427,20 @@ static void make_tasks(void *context, int64_t begin, int64_t end, int thread)
     _tile_release();
 }
 
+/* Panels [begin, end) of the walked side, for all tasks. */
+static void pack_walked(void *context, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const struct product *p = context;
+    int64_t first = begin * PANEL, count = least(end * PANEL, p->walked.count) - first;
+    pack(&p->walked, !p->held_left, packed_panel(p, first, 0), first, count, 0, p->k);
+}
+
 /* Tasks as large as the scratch allows, a multiple of the threads of them where there is enough.
  * Returns how many. */
 static int64_t cut(struct product *p, int threads)
 {
-    int64_t most_k = p->held.down && p->walked.down ? MOST_K_DOWN : MOST_K;
-    p->stretch = rounded(parts(p->k, parts(p->k, most_k)), STEP);
+    p->stretch = rounded(parts(p->k, parts(p->k, MOST_K)), STEP);
     int64_t most = HELD_BYTES / (2 * p->stretch) / PANEL * PANEL;
     p->held_part = rounded(parts(p->held.count, parts(p->held.count, most)), PANEL);
     p->down = parts(p->held.count, p->held_part);
@@ -529,12 +549,17 @@ enum it_status it_amx_matmul(struct it_device *device, const struct it_args *arg
     if (!tiles) { return it_cpu_kernels_avx512.kernel[IT_OP_MATMUL](device, args); }
     if (rows.count == 0 || columns.count == 0) { return IT_OK; }
     int threads = it_pool_threads(device->pool);
+    int64_t panels = parts(p.walked.count, PANEL);
     if (streams(&p)) {
-        int64_t panels = parts(p.walked.count, PANEL);
         it_pool_run(device->pool, panels, parts(panels, 4 * (int64_t)threads), stream_panels, &p);
         return IT_OK;
     }
     p.in_place = !p.walked.down && p.k % STEP == 0;
+    if (p.walked.down && panels * parts(p.k, STEP) * PAIR <= IT_AMX_SHARED) {
+        enum { TOGETHER = 8 }; /* rows of 512 bytes */
+        p.packed = (char *)it_cpu_shared(device);
+        it_pool_run(device->pool, panels, TOGETHER, pack_walked, &p);
+    }
     it_pool_run(device->pool, cut(&p, threads), 1, make_tasks, &p);
     return IT_OK;
 }
