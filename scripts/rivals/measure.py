@@ -122,18 +122,29 @@ def huge_pages():
         return ""
 
 
+def command():
+    """As it was given, but for where things lie on this machine."""
+    words, kept = sys.argv[1:], ["scripts/rivals/run.py"]
+    while words:
+        word = words.pop(0)
+        if word in ("--build", "--work", "--output"):
+            words.pop(0)
+        else:
+            kept.append(word)
+    return shlex.join(kept)
+
+
 def write(path, what, idle, version, samples, figures, notes):
     """The result, as JSON to a file and in short to the screen."""
     worst = max(one["others"] for all_of in samples.values() for one in all_of)
     result = {
         "what": what,
-        "command": shlex.join(sys.argv),
+        "command": command(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "version": version,
         "machine": {
             "processor": processor(),
             "processors": os.cpu_count(),
-            "kernel": platform.release(),
             "huge_pages": huge_pages(),
         },
         "idle": dict(idle, worst_beside=worst, quiet=worst <= MOST_BUSY),
