@@ -160,27 +160,6 @@ static void pack_rows(char *to, const struct it_tensor *t, int64_t row, int64_t 
     }
 }
 
-/* A whole step of 32 rows `stride` bytes apart, along a whole panel. */
-static inline void interleave_step(char *to, const char *from, int64_t stride, bool turned)
-{
-    vf half[2][16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++, from += 2 * stride) {
-        __m512i even = _mm512_loadu_si512(from), odd = _mm512_loadu_si512(from + stride);
-        half[0][i] = (vf)interleave(even, odd, 0);
-        half[1][i] = (vf)interleave(even, odd, 1);
-    }
-    if (turned) {
-        v_transpose(half[0]);
-        v_transpose(half[1]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        v_store((float *)(void *)(to + i * LINE), half[0][i]);
-        v_store((float *)(void *)(to + TILE + i * LINE), half[1][i]);
-    }
-}
-
 /* The same from a matrix whose rows go along the panels: k goes down. All panels of a step before
  * the next, in the order of memory. */
 static void pack_columns(char *to, const struct it_tensor *t, int64_t column, int64_t count,
@@ -192,13 +171,9 @@ static void pack_columns(char *to, const struct it_tensor *t, int64_t column, in
         int n = at_most(kc - k, STEP);
         for (int i = 0; i < STEP; i++) { from[i] = first + (i < n ? i : 0) * stride; }
         for (int64_t i = 0; i < count; i += PANEL) {
-            char *panel = to + i / PANEL * panel_bytes;
-            if (n == STEP && count - i >= PANEL) {
-                interleave_step(panel, first + 2 * i, stride, turned);
-            } else {
-                __mmask32 across = count - i >= PANEL ? ~0u : (1u << (count - i)) - 1u;
-                pack_step_across(panel, from, n, i, across, turned ? ACROSS_LEFT : ACROSS_RIGHT);
-            }
+            __mmask32 across = count - i >= PANEL ? ~0u : (1u << (count - i)) - 1u;
+            pack_step_across(to + i / PANEL * panel_bytes, from, n, i, across,
+                             turned ? ACROSS_LEFT : ACROSS_RIGHT);
         }
     }
 }
