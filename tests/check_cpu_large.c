@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes of real models on the cpu backend against the reference: sequences longer than a block of
- * keys, vocabularies of many tiles, ties and odd filters in sampling. */
+ * keys, vocabularies of many tiles, ties and odd filters in sampling; and products too large for the
+ * caches and for the space that packed operands have. */
 #include "core/base/log.h"
 #include "tests/box.h"
 
@@ -83,6 +84,56 @@ START_TEST(attention_over_blocks)
     for (int i = 0; i < D; ++i) { ck_assert_double_eq(unused[i], 0); }
     free(unused);
     close_both();
+}
+END_TEST
+
+/* ---- products ---- */
+
+static struct it_tensor any_numbers(int64_t rows, int64_t columns)
+{
+    struct it_tensor t;
+    ck_ok(it_tensor2(arenas[0], IT_BF16, rows, columns, &t));
+    uint16_t *bits = it_tensor_host(&t);
+    uint32_t state = (uint32_t)rows;
+    for (int64_t i = 0; i < rows * columns; ++i) {
+        state = state * 1664525u + 1013904223u;
+        bits[i] = (uint16_t)((state >> 16 & 0x807f) | 0x3f00); /* between 1/2 and 1, either sign */
+    }
+    return t;
+}
+
+/* y = a op(b) at once, and by `count` of its rows at a time: the same bits. */
+static void compare_parts(enum it_dtype dtype, struct it_tensor a, struct it_tensor b,
+                          struct it_matmul_how how, int64_t count)
+{
+    int64_t m = a.shape[how.trans_a], n = b.shape[!how.trans_b];
+    struct it_tensor y[2], none = {0};
+    for (int i = 0; i < 2; ++i) { ck_ok(it_tensor2(arenas[0], dtype, m, n, &y[i])); }
+    ck_ok(it_matmul(y[0], a, b, none, how));
+    for (int64_t row = 0; row < m; row += count) {
+        int64_t rows = m - row < count ? m - row : count;
+        struct it_tensor part = how.trans_a ? it_columns(a, row, rows) : it_rows(a, row, rows);
+        ck_ok(it_matmul(it_rows(y[1], row, rows), part, b, none, how));
+    }
+    size_t bytes = (size_t)(m * n) * it_dtype_size(dtype);
+    ck_assert_mem_eq(it_tensor_host(&y[0]), it_tensor_host(&y[1]), bytes);
+}
+
+START_TEST(rows_of_large_products_are_those_of_small_ones)
+{
+    const struct it_device_options options = {.threads = 2, .exact = true};
+    setenv("INTUITOR_ISA", _i ? "amx" : "avx512", 1);
+    it_log_set_level(IT_LOG_ERROR);
+    ck_ok(it_device_open("cpu", &options, &devices[0]));
+    ck_ok(it_arena_open(devices[0], "large", 192 << 20, &arenas[0]));
+    struct it_tensor x = any_numbers(2100, 96), w = any_numbers(1056, 96);
+    compare_parts(IT_BF16, x, w, (struct it_matmul_how){.trans_b = true}, 700);
+    struct it_tensor across = any_numbers(96, 1056), longer = any_numbers(1056, 32800);
+    compare_parts(IT_BF16, x, across, (struct it_matmul_how){0}, 700);
+    compare_parts(IT_F32, longer, any_numbers(1056, 40), (struct it_matmul_how){.trans_a = true},
+                  4000);
+    it_arena_close(arenas[0]);
+    it_device_close(devices[0]);
 }
 END_TEST
 
@@ -214,6 +265,7 @@ int main(void)
     TCase *tests = tcase_create("cpu_large");
     tcase_set_timeout(tests, 30);
     tcase_add_loop_test(tests, attention_over_blocks, 0, 2 * SETS);
+    tcase_add_loop_test(tests, rows_of_large_products_are_those_of_small_ones, 0, 2);
     tcase_add_loop_test(tests, statistics_of_a_large_vocabulary, 0, SETS);
     tcase_add_loop_test(tests, draws_equal_the_reference, 0, SETS);
     suite_add_tcase(suite, tests);

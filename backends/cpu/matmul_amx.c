@@ -3,20 +3,24 @@
  *
  * A tile instruction adds to 16 x 16 sums the products over 32 of k. Its left operand holds 16 rows
  * along k (64 bytes a row), its right one 16 columns as words of two consecutive k. Of y = a op(b)
- * one side is held, packed, in the second cache, and the other one walked past it in panels of 32,
- * the next panel fetched meanwhile:
+ * one side is held, packed as right operands, in the second cache, and the other one walked past it
+ * as left operands, in panels of 32, the next panel fetched meanwhile:
  *
- *                                   held                        walked
- *     b stored [n, k] (forward)     a turned, right             b as it lies, left: y comes turned
- *     b stored [k, n] (backward)    b interleaved, right        a as it lies, left
- *     a stored [k, m] too           a interleaved and turned,   b interleaved, right
- *     (gradients of weights)        left
+ *                                   held                walked
+ *     b stored [n, k] (forward)     a turned            b as it lies: y comes turned
+ *     b stored [k, n] (backward)    b interleaved       a as it lies
+ *     a stored [k, m] too           b interleaved       a turned, packed once for all tasks
+ *     (gradients of weights)
+ *
+ * A panel meets all that is held over a chunk of k before the next chunk, so that this much of it
+ * stays in the first cache, by which the held side passes.
  *
  * With up to 64 rows of a (decoding) a is held whole and b is read 16 rows at once: 16 streams of
  * sequential reads, which is also what memory is fastest at. Weights need no layout of their own.
  *
- * Every sum is one chain of tile instructions over k in ascending order, in stretches that depend
- * on k alone, whatever else is computed beside it: all ways through here give the same bits. */
+ * Every sum is one chain of tile instructions over k in ascending order, whatever else is computed
+ * beside it; between chunks and stretches of k it rests in memory as it is, in f32. All ways through
+ * here give the same bits. */
 #include <math.h>
 #include <string.h>
 
@@ -31,12 +35,15 @@
 
 enum {
     BLOCK = PANEL * PANEL * 4, /* bytes of 32 x 32 sums */
-    MOST_K = 2048,             /* a stretch of k: long, for sums come and go once a stretch */
+    CHUNK = 16,                /* steps of a panel that stay in the first cache: 32 KiB of 48 */
+    MOST_K = 2048,             /* a stretch of k, over which a side is held */
     HELD_BYTES = 1 << 20,      /* half of the second cache */
     WALKED_BYTES = PANEL * MOST_K * 2,
-    SUMS_BYTES = 3 << 19, /* of a task, between stretches of k */
-    FEW_ROWS = 64,        /* of a, beside which b is read where it lies */
-    FEW_AHEAD = 1024,     /* bytes that streams of b are fetched ahead */
+    SUMS_BYTES = 3 << 19,  /* of a task, between stretches of k */
+    SAME_SETS = 1024,      /* rows that far apart share too few sets of the first cache */
+    LARGE_BYTES = 1 << 22, /* of y: more than will be found in a cache again */
+    FEW_ROWS = 64,         /* of a, beside which b is read where it lies */
+    FEW_AHEAD = 1024,      /* bytes that streams of b are fetched ahead */
     SCRATCH = SUMS_BYTES + 2 * BLOCK + WALKED_BYTES + HELD_BYTES
 };
 _Static_assert((int)SCRATCH <= (int)IT_AMX_SCRATCH, "scratch");
@@ -54,8 +61,8 @@ struct product {
     struct side held, walked;
     int64_t k;
     bool onto;
-    bool held_left;                 /* else it is the right operand */
-    bool turned;                    /* the left operand is b: tiles are of y transposed */
+    bool turned;                    /* the walked side is b: tiles are of y transposed */
+    bool past_caches;               /* whole lines of y are written to memory at once */
     bool in_place;                  /* the walked side is read where it lies */
     char *packed;                   /* or from here, all of it in panels; NULL: tasks pack it */
     int64_t stretch;                /* of k, a multiple of STEP */
@@ -102,7 +109,8 @@ static inline struct operand panel_at(const char *at)
     return (struct operand){at, LINE, TILE, PAIR};
 }
 
-/* 16 lt x 16 rt sums at c, 32 in a row, (+)= left right over `steps` steps. */
+/* 16 lt x 16 rt sums at c, 32 in a row, (+)= left right over `steps` steps. All loads of a step go
+ * before its products; right operands, the held ones, leave the first cache to left ones. */
 static inline __attribute__((always_inline)) void micro(int lt, int rt, struct operand l,
                                                         const char *right, int64_t steps, char *c,
                                                         bool onto, struct fetch *read,
@@ -124,18 +132,14 @@ static inline __attribute__((always_inline)) void micro(int lt, int rt, struct o
         _tile_zero(3);
     }
     for (int64_t s = 0; s < steps; s++, left += l.step, right += PAIR) {
+        _tile_stream_loadd(6, right, LINE);
+        if (rt > 1) { _tile_stream_loadd(7, right + TILE, LINE); }
         _tile_loadd(4, left, l.row);
-        _tile_loadd(6, right, LINE);
+        if (lt > 1) { _tile_loadd(5, left + l.second, l.row); }
         _tile_dpbf16ps(0, 4, 6);
-        if (rt > 1) {
-            _tile_loadd(7, right + TILE, LINE);
-            _tile_dpbf16ps(1, 4, 7);
-        }
-        if (lt > 1) {
-            _tile_loadd(5, left + l.second, l.row);
-            _tile_dpbf16ps(2, 5, 6);
-            if (rt > 1) { _tile_dpbf16ps(3, 5, 7); }
-        }
+        if (rt > 1) { _tile_dpbf16ps(1, 4, 7); }
+        if (lt > 1) { _tile_dpbf16ps(2, 5, 6); }
+        if (lt > 1 && rt > 1) { _tile_dpbf16ps(3, 5, 7); }
         fetch_some(read, reads, false);
         fetch_some(written, writes, true);
     }
@@ -219,6 +223,15 @@ static inline void put_row(const struct product *p, int64_t row, int64_t column,
     }
 }
 
+static inline void put_line(const struct product *p, char *to, vf line)
+{
+    if (p->past_caches) {
+        _mm512_stream_ps((float *)(void *)to, line);
+    } else {
+        v_store((float *)(void *)to, line);
+    }
+}
+
 /* Rows [row, row + rows) of y, 32 columns of it in BF16, from sums with columns going down: those
  * of two columns make words, and words are turned. */
 static void put_narrow(const struct product *p, const float *c, int64_t row, int rows,
@@ -244,7 +257,7 @@ static void put_narrow(const struct product *p, const float *c, int64_t row, int
         v_transpose(words);
         int n = at_most(rows - half, 16);
         for (int i = 0; i < n; i++) {
-            v_store((float *)(void *)(row_of(p->y, row + half + i) + column * 2), words[i]);
+            put_line(p, row_of(p->y, row + half + i) + column * 2, words[i]);
         }
     }
 }
@@ -262,13 +275,22 @@ static void put_block(const struct product *p, const char *block, int64_t row, i
         }
         return;
     }
+    bool rounded_whole = columns == PANEL && is_narrow(p->y) && !p->onto;
+    if (!p->turned && rounded_whole && !p->bias) {
+        for (int i = 0; i < rows; i++) {
+            vf low = v_load(c + i * PANEL), high = v_load(c + i * PANEL + 16);
+            put_line(p, row_of(p->y, row + i) + column * 2,
+                     (vf)(__m512i)_mm512_cvtne2ps_pbh(high, low));
+        }
+        return;
+    }
     if (!p->turned) {
         for (int i = 0; i < rows; i++) {
             put_row(p, row + i, column, columns, v_load(c + i * PANEL), v_load(c + i * PANEL + 16));
         }
         return;
     }
-    if (columns == PANEL && is_narrow(p->y) && !p->onto) {
+    if (rounded_whole) {
         put_narrow(p, c, row, rows, column);
         return;
     }
@@ -306,8 +328,7 @@ static struct place place_of(const struct task *t, int64_t i, int64_t j)
 {
     int held = at_most(t->held_count - i, PANEL), walked = at_most(t->walked_count - j, PANEL);
     int64_t h = t->held_first + i, w = t->walked_first + j;
-    bool held_is_a = t->p->held_left || t->p->turned;
-    return held_is_a ? (struct place){h, w, held, walked} : (struct place){w, h, walked, held};
+    return t->p->turned ? (struct place){h, w, held, walked} : (struct place){w, h, walked, held};
 }
 
 /* The lines of y under a block. */
@@ -327,40 +348,47 @@ static char *packed_panel(const struct product *p, int64_t first, int64_t k0)
     return p->packed + (first / PANEL * parts(p->k, STEP) + k0 / STEP) * PAIR;
 }
 
+/* A panel of the walked side, over k in [k0, k0 + kc). */
+static struct operand left_operand(const struct task *t, int64_t j, int64_t k0, int64_t kc)
+{
+    const struct product *p = t->p;
+    int64_t first = t->walked_first + j, count = least(t->walked_count - j, PANEL);
+    if (p->packed) { return panel_at(packed_panel(p, first, k0)); }
+    if (p->in_place && count == PANEL) {
+        size_t row = (size_t)p->walked.t->stride[0] * 2;
+        return (struct operand){element(p->walked.t, first, k0), row, 16 * (int64_t)row, LINE};
+    }
+    pack(&p->walked, true, t->walked, first, count, k0, kc);
+    return panel_at(t->walked);
+}
+
 /* One panel of the walked side against what is held. */
 static void walk_panel(const struct task *t, int64_t j, int64_t k0, int64_t kc, struct fetch *next)
 {
     const struct product *p = t->p;
     int64_t panels = parts(t->held_count, PANEL), steps = parts(kc, STEP);
-    int64_t reads = parts(next->left, panels * steps);
-    bool last = k0 + kc == p->k;
-    struct operand walked = panel_at(t->walked);
-    if (p->in_place && t->walked_count - j >= PANEL) {
-        size_t row = (size_t)p->walked.t->stride[0] * 2;
-        walked = (struct operand){element(p->walked.t, t->walked_first + j, k0), row,
-                                  16 * (int64_t)row, LINE};
-    } else if (p->packed) {
-        walked = panel_at(packed_panel(p, t->walked_first + j, k0));
-    } else {
-        pack(&p->walked, !p->held_left, t->walked, t->walked_first + j,
-             least(t->walked_count - j, PANEL), k0, kc);
-    }
-    for (int64_t i = 0; i < panels; i++) {
-        struct place at = place_of(t, i * PANEL, j);
-        struct operand left = p->held_left ? panel_at(t->held + i * steps * PAIR) : walked;
-        const char *right = p->held_left ? walked.at : t->held + i * steps * PAIR;
-        char *c = t->sums + (p->stretch < p->k ? (j / PANEL * panels + i) * BLOCK : 0);
-        struct fetch written = {0};
-        if (last) { written = lines_of_y(p, &at); }
-        bool low = (p->turned ? at.columns : at.rows) > 16;
-        bool wide = (p->turned ? at.rows : at.columns) > 16;
-        switch (2 * low + wide) {
-        case 0: micro(1, 1, left, right, steps, c, k0 > 0, next, &written, reads); break;
-        case 1: micro(1, 2, left, right, steps, c, k0 > 0, next, &written, reads); break;
-        case 2: micro(2, 1, left, right, steps, c, k0 > 0, next, &written, reads); break;
-        default: micro(2, 2, left, right, steps, c, k0 > 0, next, &written, reads);
+    int64_t reads = parts(next->left, panels * steps), chunk = parts(steps, parts(steps, CHUNK));
+    bool kept = p->stretch < p->k; /* sums, until the next stretch */
+    struct operand left = left_operand(t, j, k0, kc);
+    for (int64_t s = 0; s < steps; s += chunk, left.at += chunk * left.step) {
+        int64_t n = least(chunk, steps - s);
+        bool onto = k0 + s > 0, last = k0 + kc == p->k && s + n == steps;
+        for (int64_t i = 0; i < panels; i++) {
+            struct place at = place_of(t, i * PANEL, j);
+            const char *right = t->held + (i * steps + s) * PAIR;
+            char *c = t->sums + (kept ? j / PANEL * panels + i : chunk < steps ? i : 0) * BLOCK;
+            struct fetch written = {0};
+            if (last && !p->past_caches) { written = lines_of_y(p, &at); }
+            bool low = (p->turned ? at.columns : at.rows) > 16;
+            bool wide = (p->turned ? at.rows : at.columns) > 16;
+            switch (2 * low + wide) {
+            case 0: micro(1, 1, left, right, n, c, onto, next, &written, reads); break;
+            case 1: micro(1, 2, left, right, n, c, onto, next, &written, reads); break;
+            case 2: micro(2, 1, left, right, n, c, onto, next, &written, reads); break;
+            default: micro(2, 2, left, right, n, c, onto, next, &written, reads);
+            }
+            if (last) { put_block(p, c, at.row, at.rows, at.column, at.columns); }
         }
-        if (last) { put_block(p, c, at.row, at.rows, at.column, at.columns); }
     }
 }
 
@@ -369,7 +397,7 @@ static void make_task(const struct task *t)
     const struct product *p = t->p;
     for (int64_t k0 = 0; k0 < p->k; k0 += p->stretch) {
         int64_t kc = least(p->stretch, p->k - k0);
-        pack(&p->held, p->held_left, t->held, t->held_first, t->held_count, k0, kc);
+        pack(&p->held, false, t->held, t->held_first, t->held_count, k0, kc);
         for (int64_t j = 0; j < t->walked_count; j += PANEL) {
             struct fetch next = {0};
             int64_t following = t->walked_first + j + PANEL;
@@ -399,6 +427,7 @@ static void make_tasks(void *context, int64_t begin, int64_t end, int thread)
         t.walked_count = least(p->walked_part, p->walked.count - t.walked_first);
         make_task(&t);
     }
+    _mm_sfence(); /* lines past the caches */
     _tile_release();
 }
 
@@ -408,7 +437,7 @@ static void pack_walked(void *context, int64_t begin, int64_t end, int thread)
     (void)thread;
     const struct product *p = context;
     int64_t first = begin * PANEL, count = least(end * PANEL, p->walked.count) - first;
-    pack(&p->walked, !p->held_left, packed_panel(p, first, 0), first, count, 0, p->k);
+    pack(&p->walked, true, packed_panel(p, first, 0), first, count, 0, p->k);
 }
 
 /* Tasks as large as the scratch allows, a multiple of the threads of them where there is enough.
@@ -512,11 +541,10 @@ enum it_status it_amx_matmul(struct it_device *device, const struct it_args *arg
         .device = device,
         .y = y,
         .bias = args->t[3].dtype == IT_NONE ? NULL : &args->t[3],
-        .held = trans_a || trans_b ? rows : columns,
-        .walked = trans_a || trans_b ? columns : rows,
+        .held = trans_b ? rows : columns,
+        .walked = trans_b ? columns : rows,
         .k = a->shape[trans_a ? 0 : 1],
         .onto = args->f[0] != 0,
-        .held_left = trans_a,
         .turned = trans_b,
     };
     bool tiles = a->dtype == IT_BF16 && b->dtype == IT_BF16 && !(trans_a && trans_b) &&
@@ -529,8 +557,21 @@ enum it_status it_amx_matmul(struct it_device *device, const struct it_args *arg
         it_pool_run(device->pool, panels, parts(panels, 4 * (int64_t)threads), stream_panels, &p);
         return IT_OK;
     }
-    p.in_place = !p.walked.down && p.k % STEP == 0;
-    if (p.walked.down && panels * parts(p.k, STEP) * PAIR <= IT_AMX_SHARED) {
+    int64_t shared = IT_AMX_SHARED / (parts(p.k, STEP) * PAIR); /* panels that fit */
+    if (trans_a && shared > 0 && panels > shared) {
+        for (int64_t row = 0; row < rows.count; row += shared * PANEL) {
+            struct it_args part = *args;
+            int64_t count = least(shared * PANEL, rows.count - row);
+            part.t[0] = it_rows(*y, row, count);
+            part.t[1] = it_columns(*a, row, count);
+            IT_TRY(it_amx_matmul(device, &part));
+        }
+        return IT_OK;
+    }
+    p.past_caches = is_narrow(y) && rows.count * columns.count * 2 > LARGE_BYTES &&
+                    (uintptr_t)row_of(y, 0) % LINE == 0 && y->stride[0] * 2 % LINE == 0;
+    p.in_place = !p.walked.down && p.k % STEP == 0 && p.walked.t->stride[0] % SAME_SETS != 0;
+    if (p.walked.down && shared > 0) {
         enum { TOGETHER = 8 }; /* rows of 512 bytes */
         p.packed = (char *)it_cpu_shared(device);
         it_pool_run(device->pool, panels, TOGETHER, pack_walked, &p);
