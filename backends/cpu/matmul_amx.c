@@ -207,12 +207,31 @@ static struct fetch lines_of(const struct side *side, int64_t first, int64_t k0,
 
 /* ---- from sums to y ---- */
 
+static inline void put_line(const struct product *p, char *to, vf line)
+{
+    if (p->past_caches) {
+        _mm512_stream_ps((float *)(void *)to, line);
+    } else {
+        v_store((float *)(void *)to, line);
+    }
+}
+
 /* A row of at most 32 sums, with bias and what y held, rounded once into y. */
 static inline void put_row(const struct product *p, int64_t row, int64_t column, int count, vf low,
                            vf high)
 {
     const struct it_tensor *y = p->y, *bias = p->bias;
     char *to = row_of(y, row);
+    if (count == PANEL && !bias && !is_narrow(y)) {
+        float *at = (float *)(void *)to + column;
+        if (p->onto) {
+            low = low + v_load(at);
+            high = high + v_load(at + 16);
+        }
+        put_line(p, (char *)at, low);
+        put_line(p, (char *)(at + 16), high);
+        return;
+    }
     for (int half = 0; half < 2 && count > 16 * half; half++) {
         int n = at_most(count - 16 * half, 16);
         int64_t at = column + 16 * half;
@@ -220,15 +239,6 @@ static inline void put_row(const struct product *p, int64_t row, int64_t column,
         if (bias) { sum = sum + get_n(it_view_host(bias), at, n, is_narrow(bias)); }
         if (p->onto) { sum = sum + get_n(to, at, n, is_narrow(y)); }
         put_n(to, at, sum, n, is_narrow(y));
-    }
-}
-
-static inline void put_line(const struct product *p, char *to, vf line)
-{
-    if (p->past_caches) {
-        _mm512_stream_ps((float *)(void *)to, line);
-    } else {
-        v_store((float *)(void *)to, line);
     }
 }
 
@@ -267,14 +277,6 @@ static void put_block(const struct product *p, const char *block, int64_t row, i
                       int64_t column, int columns)
 {
     const float *c = (const float *)(const void *)block;
-    if (!p->turned && columns == PANEL && p->onto && !p->bias && !is_narrow(p->y)) {
-        for (int i = 0; i < rows; i++) { /* gradients of weights */
-            float *to = (float *)(void *)row_of(p->y, row + i) + column;
-            v_store(to, v_load(to) + v_load(c + i * PANEL));
-            v_store(to + 16, v_load(to + 16) + v_load(c + i * PANEL + 16));
-        }
-        return;
-    }
     bool rounded_whole = columns == PANEL && is_narrow(p->y) && !p->onto;
     if (!p->turned && rounded_whole && !p->bias) {
         for (int i = 0; i < rows; i++) {
@@ -568,8 +570,9 @@ enum it_status it_amx_matmul(struct it_device *device, const struct it_args *arg
         }
         return IT_OK;
     }
-    p.past_caches = is_narrow(y) && rows.count * columns.count * 2 > LARGE_BYTES &&
-                    (uintptr_t)row_of(y, 0) % LINE == 0 && y->stride[0] * 2 % LINE == 0;
+    int64_t size = is_narrow(y) ? 2 : 4;
+    p.past_caches = !p.onto && rows.count * columns.count * size > LARGE_BYTES &&
+                    (uintptr_t)row_of(y, 0) % LINE == 0 && y->stride[0] * size % LINE == 0;
     p.in_place = !p.walked.down && p.k % STEP == 0 && p.walked.t->stride[0] % SAME_SETS != 0;
     if (p.walked.down && shared > 0) {
         enum { TOGETHER = 8 }; /* rows of 512 bytes */
