@@ -253,14 +253,24 @@ static inline int64_t panel_start(struct panels s, int64_t p)
     return p * base + (p < more ? p : more);
 }
 
+/* mr rows as a panel of a. The last lanes come first: what they write beyond mr belongs to the
+ * first ones. */
+static void pack_panel(float *to, int64_t mr, const void *const *rows, int64_t k0, int64_t kc,
+                       bool narrow)
+{
+    for (int64_t lane = (mr - 1) / VW * VW; lane >= 0; lane -= VW) {
+        const void *lanes[VW];
+        for (int64_t i = 0; i < VW; i++) { lanes[i] = rows[lane + i < mr ? lane + i : 0]; }
+        pack_across(to + lane, mr, lanes, k0, kc, narrow, 0);
+    }
+}
+
 /* Rows of pointers as A panels: panel p starts at to + start * kc. `rows` has `s.rows` entries. */
 static void pack_panels(float *to, struct panels s, const void *const *rows, int64_t k0, int64_t kc,
                         bool narrow)
 {
     for (int64_t p = 0; p < s.count; p++) {
         int64_t first = panel_start(s, p), mr = panel_start(s, p + 1) - first;
-        const void *lanes[VW];
-        for (int i = 0; i < VW; i++) { lanes[i] = rows[first + (i < mr ? i : 0)]; }
-        pack_across(to + first * kc, mr, lanes, k0, kc, narrow, 0);
+        pack_panel(to + first * kc, mr, rows + first, k0, kc, narrow);
     }
 }

@@ -51,9 +51,9 @@ static void pack_a(const struct tile *t, float *to, int64_t k0, int64_t kc)
                        row_at(a, 1) - row_at(a, 0), kc, mr, is_narrow(a));
             continue;
         }
-        const void *lanes[VW];
-        for (int i = 0; i < VW; i++) { lanes[i] = row_at(a, t->row + first + (i < mr ? i : 0)); }
-        pack_across(to + first * kc, mr, lanes, k0, kc, is_narrow(a), 0);
+        const void *rows[MR];
+        for (int i = 0; i < MR; i++) { rows[i] = row_at(a, t->row + first + (i < mr ? i : 0)); }
+        pack_panel(to + first * kc, mr, rows, k0, kc, is_narrow(a));
     }
 }
 
