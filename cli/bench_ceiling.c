@@ -80,25 +80,48 @@ __attribute__((target("avx512f"))) FUSED static float burn_64(int64_t rounds)
 enum { TILE_FLOPS = 2 * 16 * 16 * 32, TILES = 4 };
 
 /* Sums that do not wait for each other, operands that are never loaded again: no product is
- * faster. In memory: the compiler does not know how much the instruction reads. */
-__attribute__((target("amx-tile,amx-bf16"))) static float burn_tiles(int64_t rounds)
+ * faster. The configuration is in memory: the compiler does not know how much of it is read. */
+__attribute__((target("amx-tile,amx-bf16"))) static float burn_operands(int64_t rounds,
+                                                                        const uint16_t *operands)
 {
+    enum { ROW = 64, WORDS = 512 }; /* bytes of a row, numbers of a tile */
     static const struct {
         uint8_t palette, start, reserved[14];
         uint16_t row_bytes[16];
         uint8_t rows[16];
-    } tiles = {1, 0, {0}, {64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16}};
+    } tiles = {
+        1, 0, {0}, {ROW, ROW, ROW, ROW, ROW, ROW, ROW, ROW}, {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&tiles);
-    _tile_zero(4);
-    _tile_zero(5);
+    _tile_loadd(4, operands, ROW);
+    _tile_loadd(5, operands + WORDS, ROW);
+    _tile_loadd(6, operands + 2 * WORDS, ROW);
+    _tile_loadd(7, operands + 3 * WORDS, ROW);
     for (int64_t i = 0; i < rounds / TILES; i++) {
-        _tile_dpbf16ps(0, 4, 5);
-        _tile_dpbf16ps(1, 4, 5);
-        _tile_dpbf16ps(2, 4, 5);
-        _tile_dpbf16ps(3, 4, 5);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
     }
     _tile_release();
     return 0;
+}
+
+/* Multipliers that switch draw power, and under their load processors lower their clock: with
+ * zeros more operations a second are seen than any product of numbers can have. */
+static float burn_zeros(int64_t rounds)
+{
+    static const uint16_t zeros[TILES * 512];
+    return burn_operands(rounds, zeros);
+}
+static float burn_numbers(int64_t rounds)
+{
+    uint16_t numbers[TILES * 512];
+    uint32_t state = 1;
+    for (int i = 0; i < TILES * 512; i++) {
+        state = state * 1664525u + 1013904223u;
+        numbers[i] = (uint16_t)(state >> 16 & 0x80ff) | 0x3f00; /* 1/2 to 2, either sign */
+    }
+    return burn_operands(rounds, numbers);
 }
 #endif
 
@@ -253,10 +276,16 @@ static enum it_status host_ceiling(struct it_bench *bench)
     bench->ceiling.narrow_flop_s = bench->ceiling.flop_s;
 #ifdef IT_CPU_AMX
     if (strstr(it_device_info(bench->device)->description, ", amx")) {
-        w.burner.burn = burn_tiles;
+        double tile_flops = (double)TILE_FLOPS * ROUNDS * threads;
+        w.burner.burn = burn_zeros;
         seconds = fast_time(pool, burn_work, &w, threads, PIECES);
-        bench->ceiling.narrow_flop_s = (double)TILE_FLOPS * ROUNDS * threads / seconds;
-        snprintf(shape, sizeof shape, "%d threads, tiles", threads);
+        snprintf(shape, sizeof shape, "%d threads, tiles of zeros", threads);
+        add(bench, "ceiling/zeros", shape, IT_BF16, "GFLOP/s", seconds,
+            1e-9 * tile_flops / seconds);
+        w.burner.burn = burn_numbers;
+        seconds = fast_time(pool, burn_work, &w, threads, PIECES);
+        bench->ceiling.narrow_flop_s = tile_flops / seconds;
+        snprintf(shape, sizeof shape, "%d threads, tiles of numbers", threads);
         add(bench, "ceiling/tiles", shape, IT_BF16, "GFLOP/s", seconds,
             1e-9 * bench->ceiling.narrow_flop_s);
     }
@@ -283,37 +312,73 @@ static enum it_status multiply_call(void *context)
                      (struct it_matmul_how){.trans_b = true});
 }
 
-static enum it_status device_ceiling(struct it_bench *bench)
+enum { SIDE = 4096 };
+
+/* Bytes to copy: a gigabyte, against which caches of a hundred megabytes are small, or what a
+ * device with less room for both sides gives. */
+static int64_t copy_bytes(const struct it_bench *bench)
 {
-    enum { SIDE = 4096 };
-    bool half = it_device_info(bench->device)->dtypes & (1u << IT_BF16);
-    enum it_dtype dtype = half ? IT_BF16 : IT_F32;
-    double size = (double)it_dtype_size(dtype) * SIDE * SIDE, seconds = NAN;
-    struct it_arena *arena = NULL;
+    const struct it_device_info *info = it_device_info(bench->device);
+    int64_t limit = bench->values->common.memory_limit, bytes = INT64_C(1) << 30;
+    int64_t room = limit ? limit - info->memory_held : info->memory_free;
+    if (bytes > room / 4) { bytes = room / 4; }
+    if (bytes > info->max_slab) { bytes = info->max_slab; }
+    return bytes > info->max_tensor_bytes ? info->max_tensor_bytes : bytes;
+}
+
+static enum it_status copy_ceiling(struct it_bench *bench, enum it_dtype dtype)
+{
+    int64_t row = SIDE * (int64_t)it_dtype_size(dtype), rows = copy_bytes(bench) / row;
+    double seconds = NAN;
+    struct it_arena *to = NULL, *from = NULL; /* two: a slab need not have room for both */
+    struct product p;
+    char shape[96], size[24];
+    if (rows < 1) { rows = 1; }
+    enum it_status status = it_arena_open(bench->device, "ceiling", rows * row, &to);
+    if (status == IT_OK) { status = it_arena_open(bench->device, "ceiling", rows * row, &from); }
+    if (status == IT_OK) { status = it_tensor2(to, dtype, rows, SIDE, &p.y); }
+    if (status == IT_OK) { status = it_tensor2(from, dtype, rows, SIDE, &p.a); }
+    if (status == IT_OK) { status = it_fill(p.a, 0.5); }
+    if (status == IT_OK) { status = it_bench_time(bench, copy_call, &p, &seconds); }
+    it_arena_close(to);
+    it_arena_close(from);
+    IT_TRY(status);
+    snprintf(shape, sizeof shape, "copy: %s read, as much written",
+             it_format_size(rows * row, size, sizeof size));
+    bench->ceiling.bytes_s = 2.0 * (double)(rows * row) / seconds;
+    add(bench, "ceiling/copy", shape, dtype, "GB/s", seconds, 1e-9 * bench->ceiling.bytes_s);
+    return IT_OK;
+}
+
+static enum it_status matmul_ceiling(struct it_bench *bench, enum it_dtype dtype)
+{
+    int64_t size = SIDE * SIDE * (int64_t)it_dtype_size(dtype);
+    double seconds = NAN;
+    struct it_arena *arena;
     struct product p;
     char shape[96];
-    IT_TRY(it_arena_open(bench->device, "ceiling", (int64_t)(3.0 * size) + (1 << 20), &arena));
+    IT_TRY(it_arena_open(bench->device, "ceiling", 3 * size + (1 << 20), &arena));
     enum it_status status = it_tensor2(arena, dtype, SIDE, SIDE, &p.y);
     if (status == IT_OK) { status = it_tensor2(arena, dtype, SIDE, SIDE, &p.a); }
     if (status == IT_OK) { status = it_tensor2(arena, dtype, SIDE, SIDE, &p.b); }
     if (status == IT_OK) { status = it_fill(p.a, 0.5); }
     if (status == IT_OK) { status = it_fill(p.b, 0.25); }
-    if (status == IT_OK) { status = it_bench_time(bench, copy_call, &p, &seconds); }
-    if (status == IT_OK) {
-        snprintf(shape, sizeof shape, "copy of %d x %d", SIDE, SIDE);
-        bench->ceiling.bytes_s = 2.0 * size / seconds;
-        add(bench, "ceiling/copy", shape, dtype, "GB/s", seconds, 1e-9 * bench->ceiling.bytes_s);
-        status = it_bench_time(bench, multiply_call, &p, &seconds);
-    }
-    if (status == IT_OK) {
-        snprintf(shape, sizeof shape, "matmul of side %d", SIDE);
-        bench->ceiling.flop_s = 2.0 * SIDE * SIDE * SIDE / seconds;
-        bench->ceiling.narrow_flop_s = bench->ceiling.flop_s;
-        add(bench, "ceiling/matmul", shape, dtype, "GFLOP/s", seconds,
-            1e-9 * bench->ceiling.flop_s);
-    }
+    if (status == IT_OK) { status = it_bench_time(bench, multiply_call, &p, &seconds); }
     it_arena_close(arena);
-    return status;
+    IT_TRY(status);
+    snprintf(shape, sizeof shape, "matmul of side %d", SIDE);
+    bench->ceiling.flop_s = 2.0 * SIDE * SIDE * SIDE / seconds;
+    bench->ceiling.narrow_flop_s = bench->ceiling.flop_s;
+    add(bench, "ceiling/matmul", shape, dtype, "GFLOP/s", seconds, 1e-9 * bench->ceiling.flop_s);
+    return IT_OK;
+}
+
+static enum it_status device_ceiling(struct it_bench *bench)
+{
+    bool half = it_device_info(bench->device)->dtypes & (1u << IT_BF16);
+    enum it_dtype dtype = half ? IT_BF16 : IT_F32;
+    IT_TRY(copy_ceiling(bench, dtype));
+    return matmul_ceiling(bench, dtype);
 }
 
 enum it_status it_bench_ceiling(struct it_bench *bench)

@@ -54,13 +54,14 @@ static void fit(struct it_case *c, const struct it_model_config *m)
     }
 }
 
-/* The same case in f32, where an f32 weight needs no low half. */
+/* The same case in f32, where an f32 weight needs no low half and no keys to round with. */
 static void widen(struct it_case *c)
 {
     if (c->dtype != IT_BF16) { return; }
     for (int k = 0; k < IT_MAX_OPERANDS; k++) {
         if (c->type[k] == IT_BF16) { c->type[k] = IT_F32; }
-        if (c->op == IT_OP_ADAMW && c->type[k] == IT_I16) { c->type[k] = IT_NONE; }
+        bool rounds = c->op == IT_OP_ADAMW || c->op == IT_OP_ADAMW8;
+        if (rounds && (c->type[k] == IT_I16 || c->type[k] == IT_U32)) { c->type[k] = IT_NONE; }
     }
     c->dtype = IT_F32;
     c->tolerance = c->tolerance > 1e-3 ? 1e-3 : c->tolerance;
@@ -81,11 +82,13 @@ static bool is_named(const struct it_bench *bench, enum it_op op)
 }
 
 /* The table has one multiplication in f32 beside its twin in bf16: asked for one type, the twin is
- * enough. */
+ * enough. So it is in f32, which rounds no weight, for weights rounded at random. */
 static bool is_twin(const struct it_bench *bench, const struct it_case *c)
 {
-    return it_cli_dtype(&bench->values->common) != IT_NONE && c->op == IT_OP_MATMUL &&
-           c->dtype == IT_F32;
+    enum it_dtype asked = it_cli_dtype(&bench->values->common);
+    bool rounds = c->op == IT_OP_ADAMW8 && c->type[8] != IT_NONE;
+    return asked != IT_NONE && ((c->op == IT_OP_MATMUL && c->dtype == IT_F32) ||
+                                (asked == IT_F32 && rounds));
 }
 
 static void name_shape(const struct it_case *c, char *shape, size_t size)

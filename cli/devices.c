@@ -84,6 +84,7 @@ static json_t *device_document(const char *name, bool ops)
                         it_json_text(info->description, strlen(info->description)));
     put_int(object, "memory_total_bytes", info->memory_total);
     put_int(object, "memory_free_bytes", info->memory_free);
+    put_int(object, "memory_held_bytes", info->memory_held);
     put_int(object, "max_slab_bytes", info->max_slab);
     put_int(object, "max_tensor_bytes", info->max_tensor_bytes);
     put_int(object, "offset_align", info->offset_align);

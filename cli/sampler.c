@@ -47,8 +47,8 @@ int64_t it_cli_engine_room(const struct it_cli_engine *engine)
 {
     const struct it_device_info *info = it_device_info(engine->device);
     int64_t limit = engine->limit, used = it_device_memory_used(engine->device);
-    if (!limit) { limit = info->memory_free / 10 * 9; }
-    return limit ? limit - used : INT64_MAX;
+    if (limit) { return limit - info->memory_held - used; }
+    return info->memory_free ? info->memory_free / 10 * 9 - used : INT64_MAX;
 }
 
 /* ---- generation ---- */

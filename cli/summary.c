@@ -37,10 +37,11 @@ static json_t *plan_document(const struct it_session *s, const struct it_batch_s
     const struct {
         const char *name;
         int64_t bytes;
-    } part[] = {{"weights", p->weights}, {"reference", p->reference}, {"annotator", p->annotator},
-                {"optimizer", p->optimizer}, {"gradients", p->gradients},
-                {"activations", p->activations}, {"kv_and_decode", p->kv},
-                {"constants", p->constants}, {"phase", p->phase}, {"total", p->total}};
+    } part[] = {{"device", p->device}, {"weights", p->weights}, {"reference", p->reference},
+                {"annotator", p->annotator}, {"optimizer", p->optimizer},
+                {"constants", p->constants}, {"gradients", p->gradients},
+                {"activations", p->activations}, {"scoring", p->scoring}, {"kv_and_decode", p->kv},
+                {"phase", p->phase}, {"total", p->total}, {"host", p->host}};
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         json_object_set_new(memory, part[i].name, json_integer((json_int_t)part[i].bytes));
     }
@@ -54,6 +55,7 @@ static json_t *plan_document(const struct it_session *s, const struct it_batch_s
                         json_integer((json_int_t)it_recipe_updates(&s->recipe, shape, s->train.n)));
     json_object_set_new(document, "batch", batch);
     json_object_set_new(document, "memory_bytes", memory);
+    json_object_set_new(document, "streamed", json_boolean(p->streamed));
     json_object_set_new(document, "micro_tokens", json_integer((json_int_t)p->micro_tokens));
     json_object_set_new(document, "decode_slots", json_integer((json_int_t)p->slots));
     json_object_set_new(document, "recipe", recipe);
@@ -71,7 +73,11 @@ static void print_plan(const struct it_session *s, const struct it_batch_shape *
     printf("passes    %lld tokens a training pass, %lld sequences decoded at once\n",
            (long long)json_integer_value(json_object_get(document, "micro_tokens")),
            (long long)json_integer_value(json_object_get(document, "decode_slots")));
-    printf("memory    (gradients and activations share one arena with the decode cache: phase)\n");
+    printf("memory    (total: device to constants, and phase: the largest of training = gradients "
+           "and\n           activations, scoring, generation: these take turns in one arena%s)\n",
+           json_is_true(json_object_get(document, "streamed"))
+               ? "; reference and annotator\n           wait in host memory and come to it to score"
+               : "");
     json_object_foreach(json_object_get(document, "memory_bytes"), name, bytes) {
         char size[24];
         printf("  %-16s %12s\n", name,

@@ -72,7 +72,7 @@ cat <<'END'
 
 Keys of TRL, transformers and open-r1 that mean nothing here. They are accepted, so that published
 recipes run as they are, and listed once at the start of a run. Some of them are refused at values that
-would have changed the run (`fp16: true`, an `optim` that is not AdamW).
+would have changed the run (`fp16: true`, `adafactor: true`).
 
 END
 grep -o 'NO_EFFECT("[^"]*")' "$root/core/rl/recipe_table.c" | sed 's/NO_EFFECT("\(.*\)")/`\1`/' |

@@ -62,6 +62,7 @@ static inline double *box_get(struct it_tensor t)
         case IT_F64: values[i] = ((double *)bytes)[i]; break;
         case IT_BF16: values[i] = (double)k_bf16_load(((uint16_t *)bytes)[i]); break;
         case IT_I16: values[i] = ((int16_t *)bytes)[i]; break;
+        case IT_U8: values[i] = ((uint8_t *)bytes)[i]; break;
         default: values[i] = ((int32_t *)bytes)[i]; break;
         }
     }
@@ -79,6 +80,7 @@ static inline void box_set(struct it_tensor t, const double *values)
         case IT_F64: ((double *)bytes)[i] = value; break;
         case IT_BF16: ((uint16_t *)bytes)[i] = (uint16_t)k_bf16_store((float)value); break;
         case IT_I16: ((int16_t *)bytes)[i] = (int16_t)value; break;
+        case IT_U8: ((uint8_t *)bytes)[i] = (uint8_t)value; break;
         case IT_U32: ((uint32_t *)bytes)[i] = (uint32_t)value; break;
         default: ((int32_t *)bytes)[i] = (int32_t)value; break;
         }

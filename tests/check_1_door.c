@@ -316,6 +316,33 @@ static void check_parts_of_a_vocabulary(struct it_tensor ids, struct it_tensor t
     ck_ok(it_token_stats_part(stats, none, z, ids, temps, whole));
 }
 
+/* What adamw and adamw8 take besides moments. */
+static void refuses_moments(void)
+{
+    enum { N = 300 };
+    struct it_tensor row[3], code[2], scales = it_flatten(box_new(IT_F32, 1, 2));
+    struct it_tensor few = box_flat(box_new(IT_F32, 1, 1)), more = box_flat(box_new(IT_F32, 1, 2));
+    struct it_tensor high = box_flat(box_new(IT_BF16, 1, N)), all = box_flat(box_new(IT_F32, 1, 8));
+    struct it_tensor keys = box_flat(box_new(IT_U32, 1, 4));
+    struct it_tensor lo = it_flatten(box_new(IT_I16, 1, N));
+    for (int i = 0; i < 3; i++) { row[i] = it_flatten(box_new(IT_F32, 1, N)); }
+    for (int i = 0; i < 2; i++) { ck_ok(it_tensor1(box_arena, IT_U8, N, &code[i])); }
+    struct it_adamw_state s = {.w = row[0], .m = code[0], .v = code[1]};
+    ck_assert_fails(it_adamw8(s, few, scales, row[1], all), IT_INVALID, "operand vs is f32 [2]");
+    ck_assert_fails(it_adamw8(s, few, it_flatten(box_new(IT_F32, 1, 1)), row[1], all), IT_INVALID,
+                    "1 scales for 300 elements in blocks of 256");
+    s.m = row[2];
+    ck_assert_fails(it_adamw8(s, scales, scales, row[1], all), IT_INVALID, "expected u8 [n=300]");
+    s.m = code[0];
+    s.keys = keys;
+    ck_assert_fails(it_adamw8(s, scales, more, row[1], all), IT_INVALID,
+                    "operand keys: only a bf16 weight without low halves is rounded at random");
+    s.w = high;
+    s.lo = lo;
+    ck_assert_fails(it_adamw8(s, scales, more, row[1], all), IT_INVALID,
+                    "operand keys: only a bf16 weight without low halves is rounded at random");
+}
+
 START_TEST(rules_beyond_shapes_hold)
 {
     begin();
@@ -343,9 +370,10 @@ START_TEST(rules_beyond_shapes_hold)
     ck_ok(it_scale_add(x, 2, x, 1, y)); /* allowed to be its input */
     struct it_tensor w = it_flatten(box_new(IT_F32, 1, 8)), m = it_flatten(box_new(IT_F32, 1, 8)),
                      v = it_flatten(box_new(IT_F32, 1, 8)), lo = it_flatten(box_new(IT_I16, 1, 8));
-    ck_assert_fails(it_adamw((struct it_adamw_state){w, m, v, lo},
+    ck_assert_fails(it_adamw((struct it_adamw_state){.w = w, .m = m, .v = v, .lo = lo},
                              it_flatten(box_new(IT_F32, 1, 8)), it_flatten(box_new(IT_F32, 1, 8))),
                     IT_INVALID, "operand lo: low halves belong to a bf16 weight");
+    refuses_moments();
     end();
 }
 END_TEST

@@ -420,74 +420,7 @@ START_TEST(replay_equals_eager)
 }
 END_TEST
 
-/* ---- adamw ---- */
-
-enum { WEIGHTS = 203, STEPS = 25 };
-
-static struct it_tensor adam_scalars(int step)
-{
-    const double beta1 = 0.9, beta2 = 0.99;
-    const double values[8] = {3e-3, beta1, beta2, 1e-8, 0.05, 1 - pow(beta1, step),
-                              1 - pow(beta2, step), 0.5};
-    return box_list(IT_F32, 8, values);
-}
-
-/* The formula by hand, in double. */
-static void adam_by_hand(double *w, double *m, double *v, const double *grad, int step)
-{
-    for (int i = 0; i < WEIGHTS; ++i) {
-        double g = 0.5 * grad[i];
-        m[i] = 0.9 * m[i] + 0.1 * g;
-        v[i] = 0.99 * v[i] + 0.01 * g * g;
-        double m_hat = m[i] / (1 - pow(0.9, step)), v_hat = v[i] / (1 - pow(0.99, step));
-        w[i] -= 3e-3 * (m_hat / (sqrt(v_hat) + 1e-8) + 0.05 * w[i]);
-    }
-}
-
-static struct it_tensor flat(enum it_dtype type, double scale)
-{
-    return it_flatten(box_random(type, 1, WEIGHTS, scale));
-}
-
-START_TEST(adamw_follows_the_formula_and_the_master_is_f32)
-{
-    begin(_i);
-    struct it_adamw_state plain = {.w = flat(IT_F32, 1), .m = flat(IT_F32, 0),
-                                   .v = flat(IT_F32, 0)};
-    struct it_adamw_state split = {.w = flat(IT_BF16, 0), .m = flat(IT_F32, 0),
-                                   .v = flat(IT_F32, 0), .lo = flat(IT_I16, 0)};
-    ck_ok(it_copy(it_reshape2(split.w, 1, WEIGHTS), it_reshape2(plain.w, 1, WEIGHTS)));
-    ck_ok(it_copy(it_reshape2(plain.w, 1, WEIGHTS), it_reshape2(split.w, 1, WEIGHTS)));
-    double *w = box_get(plain.w), *m = box_get(plain.m), *v = box_get(plain.v);
-    for (int step = 1; step <= STEPS; ++step) {
-        struct it_tensor grad = flat(IT_F32, 1), scalars = adam_scalars(step);
-        double *g = box_get(grad);
-        adam_by_hand(w, m, v, g, step);
-        free(g);
-        ck_ok(it_adamw(plain, grad, scalars));
-        ck_ok(it_adamw(split, grad, scalars));
-    }
-    float master[WEIGHTS];
-    uint16_t high[WEIGHTS];
-    int16_t low[WEIGHTS];
-    ck_ok(it_download(master, plain.w));
-    ck_ok(it_download(high, split.w));
-    ck_ok(it_download(low, split.lo));
-    for (int i = 0; i < WEIGHTS; ++i) {
-        ck_assert(fabs((double)master[i] - w[i]) < 1e-5 * (1 + fabs(w[i])));
-        uint joined = ((uint)high[i] << 16) + (uint)(int)low[i];
-        ck_assert_uint_eq(joined, k_bits(master[i]));
-        /* the weight is the master to the nearest */
-        float ulp = k_float((uint)(high[i] + 1) << 16) - k_float((uint)high[i] << 16);
-        ck_assert(fabsf(k_bf16_load(high[i]) - master[i]) <= 0.5f * fabsf(ulp));
-    }
-    ck_assert(box_same(plain.m, split.m) && box_same(plain.v, split.v));
-    free(w);
-    free(m);
-    free(v);
-    box_close();
-}
-END_TEST
+#include "tests/laws_adamw.h"
 
 int main(void)
 {
@@ -522,6 +455,11 @@ int main(void)
     tcase_add_loop_test(tests, sums_of_rows_do_not_depend_on_the_cut, 0, count);
     tcase_add_loop_test(tests, replay_equals_eager, 0, count);
     tcase_add_loop_test(tests, adamw_follows_the_formula_and_the_master_is_f32, 0, count);
+    tcase_add_loop_test(tests, codes_are_the_moments, 0, count);
+    tcase_add_loop_test(tests, blocks_do_not_know_each_other, 0, count);
+    tcase_add_loop_test(tests, eight_bits_go_where_floats_go, 0, count);
+    tcase_add_loop_test(tests, rounding_at_random_is_right_on_average, 0, count);
+    tcase_add_loop_test(tests, noise_is_that_of_the_element, 0, count);
     suite_add_tcase(suite, tests);
     return box_run(suite);
 }

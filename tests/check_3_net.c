@@ -336,6 +336,72 @@ START_TEST(adamw_is_its_formula)
 }
 END_TEST
 
+/* Noise is told apart by seed, update and tensor, and by nothing else. */
+START_TEST(keys_of_rounding)
+{
+    struct it_adamw_options adamw = {.beta1 = 0.9, .beta2 = 0.99, .stochastic = true};
+    enum { ROWS = 64 };
+    uint32_t keys[4][ROWS][4];
+    open_net("reference", IT_BF16);
+    struct it_weights zeros;
+    ck_assert_int_eq(it_weights_open(net, "zeros", IT_F32, NULL, &zeros), IT_OK);
+    ck_assert_int_eq(it_weights_fill(&zeros, 0.0), IT_OK);
+    ck_assert_int_le(net->weights.n, ROWS);
+    for (int run = 0; run < 4; run++) { /* seeds 5, 5, 6; a second step of the first */
+        struct it_optimizer *optimizer;
+        adamw.seed = run < 2 || run == 3 ? 5 : 6;
+        ck_assert_int_eq(it_optimizer_open(net, &adamw, &optimizer), IT_OK);
+        ck_assert_int_eq(optimizer->lo.n, 0);
+        for (int step = 0; step < (run == 3 ? 2 : 1); step++) {
+            ck_assert_int_eq(it_optimizer_step(optimizer, &zeros, 0.0, 1.0), IT_OK);
+        }
+        ck_assert_int_eq(it_download(keys[run], optimizer->keys), IT_OK);
+        it_optimizer_close(optimizer);
+    }
+    for (int i = 0; i < net->weights.n; i++) {
+        ck_assert_mem_eq(keys[0][i], keys[1][i], sizeof keys[0][i]);
+        ck_assert(keys[0][i][0] != keys[2][i][0] && keys[0][i][1] != keys[2][i][1]);
+        ck_assert_uint_ne(keys[0][i][2], keys[3][i][2]);
+        ck_assert_uint_eq(keys[0][i][3], (unsigned)i);
+    }
+    it_weights_close(&zeros);
+    close_net();
+}
+END_TEST
+
+/* The plan of the optimizer is what it takes; moments in 8 bits take a quarter, and norms are not
+ * worth it. */
+START_TEST(small_optimizers_are_small)
+{
+    const struct it_adamw_options large = {.beta1 = 0.9}, small = {.eight_bit = true};
+    struct it_optimizer *optimizer;
+    open_net("reference", IT_BF16);
+    ck_assert_int_lt(it_optimizer_bytes(net, &small), it_optimizer_bytes(net, &large) + 1);
+    ck_assert_int_eq(it_optimizer_open(net, &small, &optimizer), IT_OK);
+    ck_assert_int_eq(it_arena_peak(optimizer->arena), it_optimizer_bytes(net, &small));
+    for (int i = 0; i < net->weights.n; i++) {
+        struct it_tensor w = net->weights.item[i].t, m = optimizer->m.item[i].t;
+        bool coded = it_tensor_count(&w) >= IT_SMALLEST_CODED && w.dtype != IT_NONE;
+        ck_assert_int_eq(m.dtype, w.dtype == IT_NONE ? IT_NONE : coded ? IT_U8 : IT_F32);
+        ck_assert_int_eq(optimizer->v_scale.item[i].t.dtype, coded ? IT_F32 : IT_NONE);
+    }
+    it_optimizer_close(optimizer);
+    close_net();
+}
+END_TEST
+
+/* Only what is rounded can be rounded at random. */
+START_TEST(random_rounding_is_of_bf16)
+{
+    const struct it_adamw_options adamw = {.stochastic = true};
+    struct it_optimizer *optimizer = NULL;
+    open_net("reference", IT_F32);
+    ck_assert_int_eq(it_optimizer_open(net, &adamw, &optimizer), IT_INVALID);
+    ck_assert_ptr_null(optimizer);
+    close_net();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("net");
@@ -348,6 +414,9 @@ int main(void)
     tcase_add_test(tcase, plan_is_what_is_used);
     tcase_add_test(tcase, a_window_bounds_the_sequence);
     tcase_add_test(tcase, adamw_is_its_formula);
+    tcase_add_test(tcase, keys_of_rounding);
+    tcase_add_test(tcase, small_optimizers_are_small);
+    tcase_add_test(tcase, random_rounding_is_of_bf16);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

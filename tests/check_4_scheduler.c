@@ -463,20 +463,40 @@ START_TEST(finish_names)
 }
 END_TEST
 
-int main(void)
+static void run_ahead(void)
 {
-    Suite *suite = suite_create("scheduler");
-    TCase *tests = tcase_create("scheduler");
-    it_log_set_level(IT_LOG_ERROR);
-    tcase_set_timeout(tests, 60);
+    toy_ahead = true;
+}
+
+static void run_in_turn(void)
+{
+    toy_ahead = false;
+}
+
+static void add_runs(TCase *tests)
+{
     tcase_add_loop_test(tests, any_slots_same_ids, 0, 6);
     tcase_add_test(tests, few_pages);
     tcase_add_test(tests, longest_prompt);
     tcase_add_test(tests, prefill_packs);
     tcase_add_test(tests, stop_ids);
     tcase_add_test(tests, stop_strings);
-    tcase_add_test(tests, cutting);
     tcase_add_test(tests, failed);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("scheduler");
+    TCase *ahead = tcase_create("one step ahead");
+    tcase_set_timeout(ahead, 60);
+    tcase_add_checked_fixture(ahead, run_ahead, run_in_turn);
+    add_runs(ahead);
+    suite_add_tcase(suite, ahead);
+    TCase *tests = tcase_create("scheduler");
+    it_log_set_level(IT_LOG_ERROR);
+    tcase_set_timeout(tests, 60);
+    add_runs(tests);
+    tcase_add_test(tests, cutting);
     tcase_add_test(tests, bad_options);
     tcase_add_test(tests, bad_runs);
     tcase_add_test(tests, nothing_to_do);

@@ -255,6 +255,17 @@ START_TEST(their_words)
     ck_assert_int_eq(r.torch_dtype, IT_RECIPE_AUTO);
     must_load("save_strategy: epoch\noptim: adamw_torch\nfp16: false\ntop_entropy_quantile: 1.0\n");
     ck_assert_str_eq(r.save_strategy, "steps");
+    ck_assert_int_eq(r.optim, IT_OPTIM_ADAMW);
+    must_load("optim: adamw_torch_fused\n");
+    ck_assert_int_eq(r.optim, IT_OPTIM_ADAMW);
+    must_load("optim: paged_adamw_32bit\n");
+    ck_assert_int_eq(r.optim, IT_OPTIM_ADAMW);
+    must_load("optim: adamw_8bit\n");
+    ck_assert_int_eq(r.optim, IT_OPTIM_ADAMW_8BIT);
+    must_load("optim: adamw_bnb_8bit\nbf16: true\nbf16_stochastic_round: true\n");
+    ck_assert(r.optim == IT_OPTIM_ADAMW_8BIT && r.bf16_stochastic_round);
+    must_load("optim: paged_adamw_8bit\n");
+    ck_assert(r.optim == IT_OPTIM_ADAMW_8BIT && !r.bf16_stochastic_round);
     must_load("learning_rate: 3.0e-06\nmax_steps: -1\n");
     ck_assert_double_eq(r.learning_rate, 3e-6);
 }
@@ -265,7 +276,10 @@ START_TEST(refused_with_a_reason)
     ck_assert_refused("fp16: true\n", "recipe.yaml:1: fp16: true is not supported: training in "
                       "float16 is not offered; use bf16: true");
     ck_assert_refused("use_peft: true\nlora_dropout: 0.05\n", "recipe.yaml:2: lora_dropout: only");
-    ck_assert_refused("optim: sgd\n", "optim: sgd is not supported: the optimizer is AdamW");
+    ck_assert_refused("optim: sgd\n",
+                      "optim: expected one of adamw_torch, adamw_8bit, found \"sgd\"");
+    ck_assert_refused("bf16_stochastic_round: true\ntorch_dtype: float32\n",
+                      "recipe.yaml:1: bf16_stochastic_round: torch_dtype is float32");
     ck_assert_refused("lr_scheduler_kwargs:\n  min_lr: 1\n", "the schedules take no arguments");
     ck_assert_refused("chat_template: x\n", "put the template into the model's folder");
     ck_assert_refused("seed: 1\nrepetition_penalty: 1.1\n", "recipe.yaml:2: repetition_penalty: "

@@ -33,6 +33,10 @@ static const char *const cases[] = {
     "mask_truncated_completions=true;truncated_in_statistics=true;beta=0.1",
     "truncated_in_statistics=false",
     "torch_dtype=bfloat16",
+    "optim=adamw_8bit",
+    "optim=paged_adamw_8bit;torch_dtype=bfloat16;weight_decay=0.1",
+    "optim=adamw_bnb_8bit;torch_dtype=bfloat16;bf16_stochastic_round=true",
+    "torch_dtype=bfloat16;bf16_stochastic_round=true",
     "torch_dtype=bfloat16;sc_annotator=ema;beta=0.1;sync_ref_model=true;ref_model_sync_steps=1",
     "profile=paper-openr1",
     "profile=paper-math",
@@ -254,15 +258,20 @@ END_TEST
 
 /* ---- replay and probe ---- */
 
+static const char *const replayed[] = {
+    "beta=0.1;sc_annotator=ema",
+    "optim=adamw_8bit;torch_dtype=bfloat16;bf16_stochastic_round=true",
+};
+
 START_TEST(replay)
 {
     struct it_recipe recipe;
     struct it_str what = {0};
     scratch_begin();
-    ck_ok(tiny_train("whole", "beta=0.1;sc_annotator=ema", false));
+    ck_ok(tiny_train("whole", replayed[_i], false));
     for (int64_t step = 1; step <= 4; step++) {
         json_t *record = NULL, *before = tiny_record("whole", "metrics.jsonl", step);
-        ck_ok(tiny_load_recipe("whole", "beta=0.1;sc_annotator=ema", &recipe));
+        ck_ok(tiny_load_recipe("whole", replayed[_i], &recipe));
         tiny_open(&recipe);
         struct it_trainer_setup setup = tiny_setup(&recipe);
         ck_ok(it_train_replay(&setup, step, &record));
@@ -273,6 +282,30 @@ START_TEST(replay)
         it_recipe_free(&recipe);
     }
     it_str_free(&what);
+    scratch_end();
+}
+END_TEST
+
+/* The state of one optimizer is not the other's, whatever the recipe now says. */
+START_TEST(another_optimizer_is_refused)
+{
+    static const char *const ways[][3] = {
+        {"optim=adamw_torch", "optim=adamw_8bit", "adamw_torch, not by adamw_8bit:"},
+        {"optim=adamw_8bit", "optim=adamw_torch", "adamw_8bit, not by adamw_torch:"},
+        {"torch_dtype=bfloat16", "torch_dtype=bfloat16;bf16_stochastic_round=true",
+         "adamw_torch, not by adamw_torch with bf16_stochastic_round:"},
+    };
+    struct it_recipe recipe;
+    json_t *record = NULL;
+    scratch_begin();
+    ck_ok(tiny_train("run", ways[_i][0], false));
+    ck_assert_fails(tiny_train("run", ways[_i][1], true), IT_INVALID, "the run began with");
+    ck_ok(tiny_load_recipe("run", ways[_i][1], &recipe)); /* replay reads the checkpoint alone */
+    tiny_open(&recipe);
+    struct it_trainer_setup setup = tiny_setup(&recipe);
+    ck_assert_fails(it_train_replay(&setup, 4, &record), IT_INVALID, ways[_i][2]);
+    tiny_close();
+    it_recipe_free(&recipe);
     scratch_end();
 }
 END_TEST
@@ -344,7 +377,8 @@ int main(void)
     tcase_add_test(some, not_finite_three_times);
     tcase_add_test(some, broken_grader);
     tcase_add_test(some, too_little_memory);
-    tcase_add_test(some, replay);
+    tcase_add_loop_test(some, replay, 0, 2);
+    tcase_add_loop_test(some, another_optimizer_is_refused, 0, 3);
     tcase_add_test(some, probe);
     tcase_add_test(some, records);
     suite_add_tcase(suite, all);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes of real models on the cpu backend against the reference: sequences longer than a block of
- * keys, vocabularies of many tiles, ties and odd filters in sampling; and products too large for the
- * caches and for the space that packed operands have. */
+ * keys, vocabularies of many tiles, ties and odd filters in sampling; and products too large for
+ * the caches and for the space that packed operands have. */
 #include "core/base/log.h"
 #include "tests/box.h"
 

@@ -41,7 +41,7 @@ START_TEST(equals_the_reference)
            report.worst);
     it_device_close(device);
     ck_assert_int_eq(report.failed, 0);
-    ck_assert_int_lt(report.refused, report.ran / 10);
+    ck_assert_int_lt(report.refused - report.optional, report.ran / 10);
 }
 END_TEST
 
@@ -60,6 +60,7 @@ static const struct {
     {IT_OP_TOKEN_STATS, "tv", {23, 8193}},      {IT_OP_TOKEN_STATS_BWD, "tv", {23, 4097}},
     {IT_OP_SAMPLE, "tv", {16, 1031}},           {IT_OP_SUM_ROWS, "mn", {600, 700}},
     {IT_OP_SUMSQ, "n", {300001}},               {IT_OP_ADAMW, "n", {9001}},
+    {IT_OP_ADAMW8, "ng", {9001, 36}},
 };
 
 enum { AGAIN = 12 };
@@ -158,6 +159,57 @@ END_TEST
 
 /* ---- what cannot be ---- */
 
+/* Numbers in [-1, 1), in the device's order of rows. */
+static struct it_tensor noise(struct it_arena *arena, enum it_dtype dtype, int64_t rows,
+                              int64_t columns)
+{
+    struct it_tensor f32, t;
+    float *values = malloc((size_t)(rows * columns) * sizeof *values);
+    uint32_t state = 5;
+    ck_assert_ptr_nonnull(values);
+    for (int64_t i = 0; i < rows * columns; ++i) {
+        state = state * 1664525u + 1013904223u;
+        values[i] = (float)(int32_t)state * 0x1p-31f;
+    }
+    ck_assert_int_eq(it_tensor2(arena, IT_F32, rows, columns, &f32), IT_OK);
+    ck_assert_int_eq(it_tensor2(arena, dtype, rows, columns, &t), IT_OK);
+    ck_assert_int_eq(it_upload(f32, values), IT_OK);
+    ck_assert_int_eq(it_copy(t, f32), IT_OK);
+    free(values);
+    return t;
+}
+
+/* Few rows have kernels of their own: what they give is what the rows give among many, to the bit,
+ * over blocks of k and of columns that are not whole. */
+START_TEST(few_rows_equal_many)
+{
+    enum { M = 40, N = 70, K = 300, FIRST = 3 };
+    static const int64_t counts[] = {1, 2, 7, 8, 9, 15, 16, 17};
+    static char all[M * N * 4], few[M * N * 4];
+    struct it_device *device = open_device(_i / 4, false);
+    enum it_dtype dtype = _i & 1 ? IT_BF16 : IT_F32;
+    const struct it_matmul_how how = {.trans_b = _i & 2};
+    struct it_arena *arena;
+    struct it_tensor y;
+    ck_assert_int_eq(it_arena_open(device, "box", 1 << 20, &arena), IT_OK);
+    struct it_tensor x = noise(arena, dtype, M, K), bias = it_flatten(noise(arena, dtype, 1, N));
+    struct it_tensor w = how.trans_b ? noise(arena, dtype, N, K) : noise(arena, dtype, K, N);
+    size_t row = N * it_dtype_size(dtype);
+    ck_assert_int_eq(it_tensor2(arena, dtype, M, N, &y), IT_OK);
+    ck_assert_int_eq(it_matmul(y, x, w, bias, how), IT_OK);
+    ck_assert_int_eq(it_download(all, y), IT_OK);
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; ++c) {
+        struct it_tensor part = it_rows(y, 0, counts[c]);
+        ck_assert_int_eq(it_fill(y, 0), IT_OK);
+        ck_assert_int_eq(it_matmul(part, it_rows(x, FIRST, counts[c]), w, bias, how), IT_OK);
+        ck_assert_int_eq(it_download(few, part), IT_OK);
+        ck_assert_int_eq(memcmp(few, all + FIRST * row, (size_t)counts[c] * row), 0);
+    }
+    it_arena_close(arena);
+    it_device_close(device);
+}
+END_TEST
+
 START_TEST(too_much_is_an_error_not_a_crash)
 {
     struct it_device *device = open_device(0, false);
@@ -197,6 +249,7 @@ int main(void)
     tcase_add_loop_test(tests, equals_the_reference, 0, 4);
     tcase_add_loop_test(tests, repeats_are_equal, 0, 2);
     tcase_add_loop_test(tests, long_rows_keep_their_digits, 0, 2);
+    tcase_add_loop_test(tests, few_rows_equal_many, 0, 8);
     tcase_add_test(tests, too_much_is_an_error_not_a_crash);
     tcase_add_test(tests, auto_takes_gpus_only);
     suite_add_tcase(suite, tests);

@@ -23,11 +23,14 @@ static void (*const kernels[IT_CUDA_KERNELS])(const void *) = {
 #undef TYPED
 };
 
+int64_t cuda_on_host_launches;
+
 static enum it_status launch(struct it_cuda *cuda, enum it_cuda_kernel kernel,
                              struct it_cuda_grid grid, const void *params, size_t size)
 {
     (void)cuda;
     (void)size;
+    cuda_on_host_launches++;
     if (grid.x > 0 && grid.y > 0) {
         cuda_on_host_run(kernels[kernel], params, (unsigned)grid.x, (unsigned)grid.y, grid.threads);
     }
@@ -38,6 +41,7 @@ static void device_close(struct it_device *device)
 {
     struct it_cuda *cuda = device->data;
     free(cuda->scratch);
+    it_free(cuda->counters);
     it_free(cuda);
 }
 
@@ -77,6 +81,23 @@ static enum it_status device_finish(struct it_device *device)
     return IT_OK;
 }
 
+/* A stream's copies are made in its order: here, at once. */
+static unsigned char fetched[IT_FETCHES][IT_FETCH_BYTES];
+
+static enum it_status device_fetch(struct it_device *device, int number,
+                                   const struct it_buffer *from, size_t offset, size_t bytes)
+{
+    return device_download(device, fetched[number], from, offset, bytes);
+}
+
+static enum it_status device_fetch_take(struct it_device *device, int number, void *to,
+                                        size_t bytes)
+{
+    (void)device;
+    memcpy(to, fetched[number], bytes);
+    return IT_OK;
+}
+
 static const struct it_device_ops device_ops = {
     .close = device_close,
     .alloc = device_alloc,
@@ -84,6 +105,8 @@ static const struct it_device_ops device_ops = {
     .upload = device_upload,
     .download = device_download,
     .finish = device_finish,
+    .fetch = device_fetch,
+    .fetch_take = device_fetch_take,
 };
 
 static int device_probe(char *why, size_t why_size)
@@ -100,6 +123,7 @@ static enum it_status device_open(int index, struct it_device *device)
     cuda->launch = launch;
     cuda->scratch_bytes = IT_CUDA_SCRATCH;
     cuda->scratch = malloc(cuda->scratch_bytes);
+    cuda->counters = it_calloc(IT_CUDA_COUNTERS, sizeof *cuda->counters);
     cuda->exact = device->options.exact;
     device->data = cuda;
     device->ops = &device_ops;
@@ -108,7 +132,8 @@ static enum it_status device_open(int index, struct it_device *device)
     info->memory_total = info->memory_free = it_mem_total();
     info->max_slab = info->max_tensor_bytes = INT64_MAX / 2;
     info->offset_align = 256;
-    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;
+    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16 |
+                   1u << IT_U8;
     info->flags = IT_DEVICE_DETERMINISTIC;
     it_cuda_fill_table(device);
     return IT_OK;

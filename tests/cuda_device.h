@@ -6,5 +6,6 @@
 #include "core/tensor/backend.h"
 
 extern const struct it_backend cuda_on_host_backend;
+extern int64_t cuda_on_host_launches; /* so far */
 
 #endif

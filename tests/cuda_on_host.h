@@ -77,6 +77,17 @@ static inline unsigned __ballot_sync(unsigned, int predicate)
     }
     return votes;
 }
+/* Blocks run one after the other: what one wrote the next sees. */
+static inline unsigned atomicAdd(unsigned *at, unsigned value)
+{
+    unsigned before = *at;
+    *at += value;
+    return before;
+}
+/* A wait for a block that comes later would never end: says so and aborts. */
+void cuda_wait_in_vain();
+static inline void __threadfence() {}
+static inline float __ldcg(const float *at) { return *at; }
 static inline void __syncwarp() { cuda_from_lane(0, 0); }
 static inline int __ffs(int x) { return __builtin_ffs(x); }
 static inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }

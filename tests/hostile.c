@@ -70,6 +70,60 @@ static enum it_status hostile_finish(struct it_device *device)
     return hostile_plan.finish_fails ? IT_DEVICE : IT_OK;
 }
 
+/* ---- copies beside kernels: as late as they may be, and until then there is nonsense ---- */
+
+static struct prefetch {
+    void *to;
+    const void *from;
+    size_t bytes;
+} pending[256];
+static size_t n_pending;
+
+static enum it_status hostile_host_alloc(struct it_device *device, size_t bytes,
+                                         struct it_buffer *host_out)
+{
+    (void)device;
+    host_out->host = malloc(bytes);
+    return host_out->host ? IT_OK : IT_NOMEM;
+}
+
+static void hostile_host_release(struct it_device *device, struct it_buffer *host)
+{
+    (void)device;
+    free(host->host);
+}
+
+static enum it_status hostile_prefetch(struct it_device *device, struct it_buffer *to,
+                                       size_t offset, const void *from, size_t bytes)
+{
+    (void)device;
+    if (n_pending == sizeof pending / sizeof *pending) {
+        return it_fail(IT_FAILED, "device hostile: too many prefetches without a wait");
+    }
+    char *at = (char *)to->handle + offset;
+    memset(at, 0x55, bytes);
+    pending[n_pending++] = (struct prefetch){at, from, bytes};
+    hostile_counts.prefetched += (int64_t)bytes;
+    return IT_OK;
+}
+
+static enum it_status hostile_prefetch_wait(struct it_device *device)
+{
+    (void)device;
+    for (size_t i = 0; i < n_pending; ++i) {
+        memcpy(pending[i].to, pending[i].from, pending[i].bytes);
+        invert(pending[i].to, pending[i].bytes);
+    }
+    n_pending = 0;
+    return IT_OK;
+}
+
+static int64_t hostile_memory_taken(struct it_device *device)
+{
+    (void)device;
+    return hostile_counts.bytes;
+}
+
 static const struct it_device_ops hostile_ops = {
     .close = hostile_close,
     .alloc = hostile_alloc,
@@ -77,6 +131,11 @@ static const struct it_device_ops hostile_ops = {
     .upload = hostile_upload,
     .download = hostile_download,
     .finish = hostile_finish,
+    .host_alloc = hostile_host_alloc,
+    .host_release = hostile_host_release,
+    .prefetch = hostile_prefetch,
+    .prefetch_wait = hostile_prefetch_wait,
+    .memory_taken = hostile_memory_taken,
 };
 
 /* The buffers of a call, turned the right way round for its length. */

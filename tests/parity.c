@@ -173,6 +173,7 @@ static void try_case(struct trial *t, struct parity_report *report)
     double tolerance = t->how.to_the_bit ? 0 : t->c->tolerance;
     report->ran += 1;
     report->refused += refused;
+    report->optional += refused && it_op_info(t->c->op)->tier == 'F';
     if (status != IT_OK) {
         t->failure = it_status_words(status);
     } else if (!(t->error <= tolerance)) {

@@ -14,6 +14,7 @@ struct parity_how {
 
 struct parity_report {
     int ran, refused, failed; /* cases, each counted for both layouts */
+    int optional;             /* of those refused: ops that a backend may be without, tier F */
     double worst;             /* share of its tolerance that a case used, at most */
 };
 

@@ -26,6 +26,7 @@ enum { TINY_PROMPTS = 7, TINY_VOCAB = 264, TINY_EOS = 257 };
 static struct {
     const char *backend;
     double init_range; /* of the random weights */
+    int scale;         /* of the net's widths; 0: 1 */
     int interrupt_at;  /* grade call that raises SIGTERM; 0: never */
     int interrupt_eval_at, interrupt_save_at;
     bool fail_grade;
@@ -114,12 +115,16 @@ static inline void tiny_open(const struct it_recipe *recipe)
 {
     const struct it_device_options device = {.threads = 1, .exact = recipe->exact};
     bool narrow = recipe->torch_dtype == IT_RECIPE_BF16;
-    const struct it_net_options options = {.dtype = narrow ? IT_BF16 : IT_F32, .positions = 32};
+    const struct it_net_options options = {
+        .dtype = narrow ? IT_BF16 : IT_F32,
+        .positions = recipe->max_prompt_length + recipe->max_completion_length};
+    const int64_t scale = tiny.scale ? tiny.scale : 1;
     const char *top = getenv("top_srcdir"), *backend = tiny_has("cpu") ? tiny.backend : "reference";
     char type[] = "qwen2", folder[4096];
-    const struct it_model_config config = {.model_type = type, .vocab = TINY_VOCAB, .hidden = 16,
-                                           .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 8,
-                                           .ff = 24, .max_positions = 64, .rms_eps = 1e-6,
+    const struct it_model_config config = {.model_type = type, .vocab = TINY_VOCAB,
+                                           .hidden = 16 * scale, .layers = 2, .heads = 2,
+                                           .kv_heads = 1, .head_dim = 8 * scale, .ff = 24 * scale,
+                                           .max_positions = 64, .rms_eps = 1e-6,
                                            .rope_theta = 1e4, .init_range = tiny.init_range,
                                            .tied = true, .eos = {TINY_EOS}, .n_eos = 1};
     snprintf(folder, sizeof folder, "%s/models/embedded", top ? top : ".");

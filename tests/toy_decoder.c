@@ -13,9 +13,17 @@
 struct it_decoder {
     struct it_decoder_options options;
     int32_t *id, *position; /* [pages * page] */
+    int32_t *drawn;         /* [slots] what each row drew last */
+    struct {
+        int64_t n;
+        int32_t *ids;
+        double *stats;
+    } flight[2]; /* results not collected, the oldest first */
+    int flights;
 };
 
 struct toy toy;
+bool toy_ahead;
 
 struct it_net toy_net = {.config = {.vocab = 97, .layers = 2, .kv_heads = 2, .head_dim = 4},
                          .dtype = IT_F32,
@@ -32,6 +40,7 @@ enum it_status it_decoder_open(struct it_net *of, struct it_arena *arena,
     d->options = *options;
     d->id = it_calloc(rows, sizeof *d->id);
     d->position = it_calloc(rows, sizeof *d->position);
+    d->drawn = it_calloc((size_t)options->slots, sizeof *d->drawn);
     memset(d->position, 0xff, rows * sizeof *d->position); /* -1: never written */
     *decoder_out = d;
     return IT_OK;
@@ -39,6 +48,8 @@ enum it_status it_decoder_open(struct it_net *of, struct it_arena *arena,
 
 void it_decoder_close(struct it_decoder *decoder)
 {
+    ck_assert_int_eq(decoder->flights, 0);
+    it_free(decoder->drawn);
     it_free(decoder->id);
     it_free(decoder->position);
     it_free(decoder);
@@ -123,42 +134,78 @@ static void check_private(const struct it_decoder *d, const struct it_decode_ste
     int64_t page = d->options.page;
     for (int64_t s = 0; s < step->n; s++) {
         const int32_t *table = step->tables + s * d->options.slot_pages;
-        for (int64_t p = 0; s != r && p <= step->positions[s] / page; p++) {
+        bool other = s != r && step->kv_rows[s] >= 0;
+        for (int64_t p = 0; other && p <= step->positions[s] / page; p++) {
             if (table[p] == step->kv_rows[r] / page) { ck_abort_msg("a shared page is written"); }
         }
     }
 }
 
-enum it_status it_decoder_step(struct it_decoder *decoder, const struct it_weights *weights,
-                               const struct it_decode_step *step, int32_t *ids_out,
-                               double *stats_out)
+/* What a stream of a device would do in turn is done at once; the host only sees it later. */
+static void draw_row(struct it_decoder *d, const struct it_decode_step *step, int64_t r,
+                     double *stats)
 {
-    int64_t page = decoder->options.page;
+    int64_t page = d->options.page;
+    const int32_t *table = step->tables + r * d->options.slot_pages;
+    uint64_t hash = 1;
+    for (int32_t j = 0; j <= step->positions[r]; j++) {
+        int64_t row = table[j / page] * page + j % page;
+        if (row < 0 || row >= d->options.pages * page || d->position[row] != j) {
+            ck_abort_msg("row %lld does not hold position %d", (long long)row, (int)j);
+        }
+        hash = toy_fold(hash, d->id[row]);
+    }
+    hash = toy_fold_key(hash, step->keys + r * IT_KEY_WORDS);
+    d->drawn[r] = toy_draw(hash);
+    for (int c = 0; c < IT_STAT_COUNT; c++) { stats[c] = toy_stat(hash, c); }
+}
+
+bool it_decoder_runs_ahead(const struct it_decoder *decoder)
+{
+    (void)decoder;
+    return toy_ahead;
+}
+
+enum it_status it_decoder_submit(struct it_decoder *decoder, const struct it_weights *weights,
+                                 const struct it_decode_step *step)
+{
+    size_t n = (size_t)step->n;
     ck_assert_ptr_eq(weights, &toy_net.weights);
     ck_assert(step->n > 0 && step->n <= decoder->options.slots);
+    ck_assert(decoder->flights < (toy_ahead ? 2 : 1));
     toy.steps++;
     if (step->n > toy.most) { toy.most = step->n; }
     if (toy.steps == toy.fail_at) { return IT_DEVICE; }
     if (toy.steps == toy.interrupt_at) { raise(SIGINT); }
     for (int64_t r = 0; r < step->n; r++) {
-        put(decoder, step->kv_rows[r], step->ids[r], step->positions[r]);
+        if (step->kv_rows[r] < 0) { continue; }
+        int32_t id = step->ids[r] < 0 ? decoder->drawn[r] : step->ids[r];
+        put(decoder, step->kv_rows[r], id, step->positions[r]);
         check_private(decoder, step, r);
     }
+    double *stats = it_calloc(n * IT_STAT_COUNT, sizeof *stats);
     for (int64_t r = 0; r < step->n; r++) {
-        const int32_t *table = step->tables + r * decoder->options.slot_pages;
-        uint64_t hash = 1;
-        for (int32_t j = 0; j <= step->positions[r]; j++) {
-            int64_t row = table[j / page] * page + j % page;
-            if (row < 0 || row >= decoder->options.pages * page || decoder->position[row] != j) {
-                ck_abort_msg("row %lld does not hold position %d", (long long)row, (int)j);
-            }
-            hash = toy_fold(hash, decoder->id[row]);
-        }
-        hash = toy_fold_key(hash, step->keys + r * IT_KEY_WORDS);
-        ids_out[r] = toy_draw(hash);
-        double *stats = stats_out + r * IT_STAT_COUNT;
-        for (int c = 0; c < IT_STAT_COUNT; c++) { stats[c] = toy_stat(hash, c); }
+        decoder->drawn[r] = 1; /* of nobody's rows: not to be used */
+        if (step->kv_rows[r] >= 0) { draw_row(decoder, step, r, stats + r * IT_STAT_COUNT); }
     }
+    int32_t *ids = it_calloc(n, sizeof *ids);
+    memcpy(ids, decoder->drawn, n * sizeof *ids);
+    decoder->flight[decoder->flights].n = step->n;
+    decoder->flight[decoder->flights].ids = ids;
+    decoder->flight[decoder->flights++].stats = stats;
+    return IT_OK;
+}
+
+enum it_status it_decoder_collect(struct it_decoder *decoder, int32_t *ids_out, double *stats_out)
+{
+    ck_assert_int_gt(decoder->flights, 0);
+    size_t n = (size_t)decoder->flight[0].n;
+    memcpy(ids_out, decoder->flight[0].ids, n * sizeof *ids_out);
+    memcpy(stats_out, decoder->flight[0].stats, n * IT_STAT_COUNT * sizeof *stats_out);
+    it_free(decoder->flight[0].ids);
+    it_free(decoder->flight[0].stats);
+    decoder->flight[0] = decoder->flight[1];
+    decoder->flights--;
     return IT_OK;
 }
 

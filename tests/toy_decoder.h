@@ -13,6 +13,7 @@ struct toy {
     int64_t fail_at, interrupt_at;                    /* step numbers from 1; 0: never */
 };
 extern struct toy toy;
+extern bool toy_ahead; /* two steps under way */
 extern struct it_net toy_net;
 enum { TOY_ROW_BYTES = 2 * 2 * 2 * 4 * 4 }; /* k and v, layers, heads, width, F32 */
 

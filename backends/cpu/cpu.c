@@ -221,7 +221,8 @@ static void fill_info(struct it_device *device, const char *set)
     info->memory_free = memory_available(info->memory_total);
     info->max_slab = info->max_tensor_bytes = INT64_MAX / 2;
     info->offset_align = ALIGN;
-    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;
+    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16 |
+                   1u << IT_U8;
     info->flags = IT_DEVICE_UNIFIED | IT_DEVICE_DETERMINISTIC;
 }
 
@@ -254,6 +255,7 @@ static enum it_status cpu_open(int index, struct it_device *device)
     if (set->base) { it_device_set_kernels(device, set->base->kernel); }
     it_device_set_kernels(device, set->kernel);
     fill_info(device, set->name);
+    device->info.memory_held = (int64_t)bytes;
     return IT_OK;
 }
 

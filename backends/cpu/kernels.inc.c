@@ -15,8 +15,11 @@
 /* fill copy scale_add gather scatter kv_write rope */
 #include "backends/cpu/rows.inc.c"
 
-/* rmsnorm swiglu sum_rows sumsq adamw */
+/* rmsnorm swiglu sum_rows sumsq */
 #include "backends/cpu/norm.inc.c"
+
+/* adamw adamw8 */
+#include "backends/cpu/adamw.inc.c"
 
 /* packing and the microkernel */
 #include "backends/cpu/gemm.inc.c"
@@ -37,8 +40,14 @@ const struct it_cpu_kernels IT_CPU_KERNELS = {
     .scratch = IT_CPU_SCRATCH,
     .kernel =
         {
-#define OP(ID, name, ...) [IT_OP_##ID] = name,
+#define TIER_G(ID, name) [IT_OP_##ID] = name,
+#define TIER_T(ID, name) [IT_OP_##ID] = name,
+#define TIER_F(ID, name) /* none: small ops run on the calling thread, a launch costs nothing */
+#define OP(ID, name, outputs, inputs, tier, signature, scalars) TIER_##tier(ID, name)
 #include "core/tensor/ops.def"
 #undef OP
+#undef TIER_F
+#undef TIER_T
+#undef TIER_G
         },
 };

@@ -2,6 +2,7 @@
 # Kernels are written once, in *.inc.c, and compiled for each instruction set with its own flags:
 # a convenience library each.
 EXTRA_DIST += \
+	backends/cpu/adamw.inc.c \
 	backends/cpu/attn.inc.c \
 	backends/cpu/attn_bwd.inc.c \
 	backends/cpu/gemm.inc.c \

@@ -19,8 +19,8 @@
  * sequential reads, which is also what memory is fastest at. Weights need no layout of their own.
  *
  * Every sum is one chain of tile instructions over k in ascending order, whatever else is computed
- * beside it; between chunks and stretches of k it rests in memory as it is, in f32. All ways through
- * here give the same bits. */
+ * beside it; between chunks and stretches of k it rests in memory as it is, in f32. All ways give
+ * the same bits. */
 #include <math.h>
 #include <string.h>
 

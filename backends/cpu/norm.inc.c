@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernels with sums along a row or a column, and pointwise ones with an exponential or a root:
- * rmsnorm, swiglu, sum_rows, sumsq, adamw. */
+ * rmsnorm, swiglu, sum_rows, sumsq. */
 
 /* ---- rmsnorm ---- */
 
@@ -235,85 +235,5 @@ static enum it_status sumsq(struct it_device *device, const struct it_args *args
     double sum = (double)y[0];
     for (int64_t p = 0; p < parts; p++) { sum += s.parts[p]; }
     y[0] = (float)sum;
-    return IT_OK;
-}
-
-/* ---- adamw ---- */
-
-struct adamw_job {
-    void *w;
-    float *m, *v;
-    int16_t *lo; /* NULL: w is the master */
-    const float *grad, *scalars;
-    int64_t n;
-    bool narrow;
-};
-
-/* The f32 master from its halves, and back: see ops.def. NaNs are made quiet before the carry could
- * turn them into something else. */
-static inline vf join_master(const uint16_t *high, const int16_t *low, int n)
-{
-    vf w = v_load_bf16_n(high, n);
-    int32_t wide[VW] = {0};
-    for (int i = 0; i < n; i++) { wide[i] = low[i]; }
-    vi l;
-    memcpy(&l, wide, sizeof(l));
-    return v_float(v_bits(w) + l);
-}
-static inline void split_master(vf master, uint16_t *high, int16_t *low, int n)
-{
-    uint32_t bits[VW];
-    memcpy(bits, &master, sizeof(bits));
-    for (int i = 0; i < n; i++) {
-        uint32_t b = bits[i];
-        if ((b & 0x7fffffffu) > 0x7f800000u) { b = (b & 0x80000000u) | 0x7fc00000u; }
-        uint32_t rounded = (b + 0x8000u) >> 16;
-        high[i] = (uint16_t)rounded;
-        low[i] = (int16_t)(uint16_t)b; /* b - (rounded << 16), mod 2^16 */
-    }
-}
-
-static void adamw_pieces(void *context, int64_t begin, int64_t end, int thread)
-{
-    (void)thread;
-    const struct adamw_job *job = context;
-    const float *s = job->scalars;
-    vf lr = v_set(s[0]), beta1 = v_set(s[1]), beta2 = v_set(s[2]), eps = v_set(s[3]);
-    vf decay = v_set(s[4]), correct1 = v_set(s[5]), correct2 = v_set(s[6]), scale = v_set(s[7]);
-    vf rest1 = v_set(1.0f - s[1]), rest2 = v_set(1.0f - s[2]);
-    int64_t last = end * PIECE < job->n ? end * PIECE : job->n;
-    for (int64_t i = begin * PIECE; i < last; i += VW) {
-        int c = at_most(last - i, VW);
-        vf g = v_load_n(job->grad + i, c) * scale;
-        vf first = beta1 * v_load_n(job->m + i, c) + rest1 * g;
-        vf second = beta2 * v_load_n(job->v + i, c) + rest2 * g * g;
-        uint16_t *high = (uint16_t *)job->w + i;
-        vf old = job->lo ? join_master(high, job->lo + i, c) : get_n(job->w, i, c, job->narrow);
-        vf step = first / correct1 / (v_sqrt(second / correct2) + eps);
-        vf new = old - lr *(step + decay * old);
-        v_store_n(job->m + i, first, c);
-        v_store_n(job->v + i, second, c);
-        if (job->lo) {
-            split_master(new, high, job->lo + i, c);
-        } else {
-            put_n(job->w, i, new, c, job->narrow);
-        }
-    }
-}
-
-static enum it_status adamw(struct it_device *device, const struct it_args *args)
-{
-    if (refused(args, 0, 5)) { return IT_UNSUPPORTED; }
-    struct adamw_job job = {
-        .w = it_view_host(&args->t[0]),
-        .m = it_view_host(&args->t[1]),
-        .v = it_view_host(&args->t[2]),
-        .lo = args->t[3].dtype == IT_NONE ? NULL : it_view_host(&args->t[3]),
-        .grad = it_view_host(&args->t[4]),
-        .scalars = it_view_host(&args->t[5]),
-        .n = args->t[0].shape[0],
-        .narrow = is_narrow(&args->t[0]),
-    };
-    it_pool_run(device->pool, (job.n + PIECE - 1) / PIECE, 1, adamw_pieces, &job);
     return IT_OK;
 }

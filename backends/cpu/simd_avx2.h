@@ -94,6 +94,35 @@ static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
     }
 }
 
+static inline __m128i v_eight_n(const uint8_t *p, int n)
+{
+    uint8_t eight[VW] = {0};
+    memcpy(eight, p, n >= VW ? VW : (size_t)n);
+    return _mm_loadl_epi64((const void *)eight);
+}
+static inline vi v_load_i8_n(const uint8_t *p, int n)
+{
+    return (vi)_mm256_cvtepi8_epi32(v_eight_n(p, n));
+}
+static inline vi v_load_u8_n(const uint8_t *p, int n)
+{
+    return (vi)_mm256_cvtepu8_epi32(v_eight_n(p, n));
+}
+static inline void v_store_8_n(uint8_t *p, vi x, int n)
+{
+    __m256i low = _mm256_and_si256((__m256i)x, _mm256_set1_epi32(0xff));
+    __m128i half = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    uint8_t eight[VW];
+    _mm_storel_epi64((void *)eight, _mm_packus_epi16(half, half));
+    memcpy(p, eight, n >= VW ? VW : (size_t)n);
+}
+static inline vu v_times_high(vu a, uint32_t b)
+{
+    __m256i x = (__m256i)a, m = _mm256_set1_epi64x((int64_t)b);
+    __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(x, m), 32);
+    return (vu)_mm256_blend_epi32(even, _mm256_mul_epu32(_mm256_srli_epi64(x, 32), m), 0xaa);
+}
+
 static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);

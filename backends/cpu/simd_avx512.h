@@ -78,6 +78,27 @@ static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
     _mm256_mask_storeu_epi16(p, v_first(n), v_narrow(x));
 }
 
+/* Whole numbers of 8 bits, with or without a sign; the lowest 8 of a lane */
+static inline vi v_load_i8_n(const uint8_t *p, int n)
+{
+    return (vi)_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(v_first(n), p));
+}
+static inline vi v_load_u8_n(const uint8_t *p, int n)
+{
+    return (vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(v_first(n), p));
+}
+static inline void v_store_8_n(uint8_t *p, vi x, int n)
+{
+    _mm512_mask_cvtepi32_storeu_epi8(p, v_first(n), (__m512i)x);
+}
+/* The upper halves of products of 64 bits */
+static inline vu v_times_high(vu a, uint32_t b)
+{
+    __m512i x = (__m512i)a, m = _mm512_set1_epi64(b);
+    __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(x, m), 32);
+    return (vu)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_mul_epu32(_mm512_srli_epi64(x, 32), m));
+}
+
 static inline vf v_fma(vf a, vf b, vf c) /* a*b + c, rounded once */
 {
     return _mm512_fmadd_ps(a, b, c);

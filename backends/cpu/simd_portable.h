@@ -24,8 +24,8 @@ typedef vi vm;
 enum { VW = 4, MR = 14, NV = 2, FEW = 8 };
 #    define IT_CPU_ROWS 14
 #else
-enum { VW = 4, MR = 4, NV = 2, FEW = 4 };
-#    define IT_CPU_ROWS 4
+enum { VW = 4, MR = 6, NV = 2, FEW = 4 }; /* 12 of 16 registers */
+#    define IT_CPU_ROWS 6
 #endif
 
 static inline vm v_first(int n)
@@ -74,6 +74,30 @@ static inline void v_store_bf16_n(uint16_t *p, vf x, int n)
 static inline void v_store_bf16(uint16_t *p, vf x)
 {
     v_store_bf16_n(p, x, VW);
+}
+
+static inline vi v_load_i8_n(const uint8_t *p, int n)
+{
+    int8_t c[VW] = {0};
+    memcpy(c, p, n >= VW ? sizeof(c) : (size_t)n);
+    return (vi){c[0], c[1], c[2], c[3]};
+}
+static inline vi v_load_u8_n(const uint8_t *p, int n)
+{
+    uint8_t c[VW] = {0};
+    memcpy(c, p, n >= VW ? sizeof(c) : (size_t)n);
+    return (vi){c[0], c[1], c[2], c[3]};
+}
+static inline void v_store_8_n(uint8_t *p, vi x, int n)
+{
+    const uint8_t c[VW] = {(uint8_t)x[0], (uint8_t)x[1], (uint8_t)x[2], (uint8_t)x[3]};
+    memcpy(p, c, n >= VW ? sizeof(c) : (size_t)n);
+}
+static inline vu v_times_high(vu a, uint32_t b)
+{
+    uint32_t high[VW];
+    for (int i = 0; i < VW; i++) { high[i] = (uint32_t)((uint64_t)a[i] * b >> 32); }
+    return (vu){high[0], high[1], high[2], high[3]};
 }
 
 static inline vf v_fma(vf a, vf b, vf c)

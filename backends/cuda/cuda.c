@@ -12,8 +12,7 @@ extern const unsigned char it_cuda_module[];
 
 enum {
     WORKSPACE = 32 << 20, /* bytes, for cuBLASLt */
-    STAGED = 256 << 10,   /* bytes: larger transfers are left to the driver */
-    LAZY = 192 << 20      /* bytes that the driver takes later: the library's kernels, stacks */
+    STAGED = 256 << 10    /* bytes: larger transfers are left to the driver */
 };
 
 static struct it_cuda_device *device_of(struct it_device *device)
@@ -175,10 +174,12 @@ static void cuda_close(struct it_device *device)
         enter(d);
         if (d->stream) { driver->cuStreamSynchronize(d->stream); }
         it_cuda_blas_close(d->blas);
+        it_cuda_fetch_close(d);
         if (d->staging) { driver->cuMemFreeHost(d->staging); }
         if (d->scratch) { driver->cuMemFree(d->scratch); }
         if (d->workspace) { driver->cuMemFree(d->workspace); }
         if (d->module) { driver->cuModuleUnload(d->module); }
+        it_cuda_copies_close(d);
         if (d->stream) { driver->cuStreamDestroy(d->stream); }
         driver->cuDevicePrimaryCtxRelease(d->index);
     }
@@ -193,10 +194,17 @@ static const struct it_device_ops cuda_ops = {
     .upload = cuda_upload,
     .download = cuda_download,
     .finish = cuda_finish,
+    .fetch = it_cuda_fetch,
+    .fetch_take = it_cuda_fetch_take,
     .capture_begin = cuda_capture_begin,
     .capture_end = cuda_capture_end,
     .graph_launch = cuda_graph_launch,
     .graph_close = cuda_graph_close,
+    .host_alloc = it_cuda_host_alloc,
+    .host_release = it_cuda_host_release,
+    .prefetch = it_cuda_prefetch,
+    .prefetch_wait = it_cuda_prefetch_wait,
+    .memory_taken = it_cuda_memory_taken,
 };
 
 static int attribute(const struct it_cuda_device *d, CUdevice_attribute which)
@@ -229,17 +237,24 @@ static enum it_status load_kernels(struct it_cuda_device *d)
 static enum it_status open_device(struct it_cuda_device *d, bool exact)
 {
     const struct it_cuda_driver *driver = d->driver;
+    it_cuda_count_begin(d);
     IT_TRY(check(d, driver->cuDevicePrimaryCtxRetain(&d->context, d->index), "opening"));
     IT_TRY(check(d, driver->cuCtxSetCurrent(d->context), "opening"));
+    it_cuda_count_context(d);
     IT_TRY(check(d, driver->cuStreamCreate(&d->stream, CU_STREAM_NON_BLOCKING), "opening"));
+    IT_TRY(it_cuda_copies_open(d));
     IT_TRY(load_kernels(d));
     IT_TRY(check(d, driver->cuMemAlloc(&d->scratch, IT_CUDA_SCRATCH), "allocating scratch"));
     void *staging = NULL;
     IT_TRY(check(d, driver->cuMemAllocHost(&staging, IT_CUDA_STAGING), "allocating pinned memory"));
     d->staging = staging;
+    IT_TRY(it_cuda_fetch_open(d));
     d->cuda.launch = launch;
     d->cuda.scratch = (float *)(uintptr_t)d->scratch;
-    d->cuda.scratch_bytes = IT_CUDA_SCRATCH;
+    d->cuda.scratch_bytes = IT_CUDA_SCRATCH - IT_CUDA_COUNTERS * sizeof *d->cuda.counters;
+    d->cuda.counters = (unsigned *)(uintptr_t)(d->scratch + d->cuda.scratch_bytes);
+    IT_TRY(check(d, driver->cuMemsetD32Async(d->scratch + d->cuda.scratch_bytes, 0,
+                                             IT_CUDA_COUNTERS, d->stream), "clearing counters"));
     d->cuda.exact = exact;
     if (exact) { return IT_OK; }
     IT_TRY(check(d, driver->cuMemAlloc(&d->workspace, WORKSPACE), "allocating workspace"));
@@ -257,20 +272,18 @@ static void fill_info(struct it_device *device, const char *model)
 {
     struct it_cuda_device *d = device_of(device);
     struct it_device_info *info = &device->info;
-    size_t free_bytes = 0, total = 0;
     int version = 0;
-    d->driver->cuMemGetInfo(&free_bytes, &total); /* after all that is taken above */
     d->driver->cuDriverGetVersion(&version);
     snprintf(info->description, sizeof info->description,
              "%.40s, sm_%d%d, driver for CUDA %d.%d%s", model,
              attribute(d, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
              attribute(d, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR), version / 1000,
              version % 1000 / 10, d->blas ? ", cuBLASLt" : "");
-    info->memory_total = (int64_t)total;
-    info->memory_free = (int64_t)(free_bytes > LAZY ? free_bytes - LAZY : 0);
+    it_cuda_fill_memory(device);
     info->max_slab = info->max_tensor_bytes = INT64_MAX / 2;
     info->offset_align = 256;
-    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;
+    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16 |
+                   1u << IT_U8;
     info->flags = IT_DEVICE_DETERMINISTIC | IT_DEVICE_CAPTURE;
 }
 

@@ -32,10 +32,16 @@ struct it_cuda {
     enum it_status (*library_matmul)(struct it_cuda *cuda, const struct it_args *args);
     float *scratch; /* device memory for partial sums, used within one op */
     size_t scratch_bytes;
+    unsigned *counters; /* device memory, zeros between kernels */
     bool exact;
 };
 
-enum { IT_CUDA_SCRATCH = 32 << 20 }; /* bytes */
+enum {
+    IT_CUDA_SCRATCH = 32 << 20, /* bytes, the counters at their end */
+    IT_CUDA_COUNTERS = 1 << 16, /* words, zeroed when the device is opened */
+    IT_CUDA_QUEUE = 32,         /* of these, for the blocks of a kernel that wait for each other */
+    IT_CUDA_FEW_ROWS = 16       /* of a product that streams its weights; of fused ops */
+};
 
 /* Put this backend's rows into the kernel table. */
 void it_cuda_fill_table(struct it_device *device);
@@ -77,6 +83,7 @@ static inline bool it_cuda_pick(enum it_dtype dtype, enum it_cuda_kernel f32,
     return dtype == IT_F32 || dtype == IT_BF16;
 }
 
-it_kernel it_cuda_matmul, it_cuda_attn, it_cuda_attn_bwd, it_cuda_attn_decode;
+it_kernel it_cuda_matmul, it_cuda_project, it_cuda_attn, it_cuda_attn_bwd, it_cuda_attn_decode,
+    it_cuda_attn_step;
 
 #endif

@@ -18,6 +18,7 @@
     X(cuDeviceGetName)                                                                             \
     X(cuDeviceTotalMem)                                                                            \
     X(cuDeviceGetAttribute)                                                                        \
+    X(cuDeviceGetPCIBusId)                                                                         \
     X(cuDevicePrimaryCtxRetain)                                                                    \
     X(cuDevicePrimaryCtxRelease)                                                                   \
     X(cuCtxSetCurrent)                                                                             \
@@ -27,10 +28,16 @@
     X(cuMemAllocHost)                                                                              \
     X(cuMemFreeHost)                                                                               \
     X(cuMemcpyHtoDAsync)                                                                           \
+    X(cuMemsetD32Async)                                                                            \
     X(cuMemcpyDtoHAsync)                                                                           \
     X(cuStreamCreate)                                                                              \
     X(cuStreamDestroy)                                                                             \
     X(cuStreamSynchronize)                                                                         \
+    X(cuStreamWaitEvent)                                                                           \
+    X(cuEventCreate)                                                                               \
+    X(cuEventDestroy)                                                                              \
+    X(cuEventRecord)                                                                               \
+    X(cuEventSynchronize)                                                                          \
     X(cuStreamBeginCapture)                                                                        \
     X(cuStreamEndCapture)                                                                          \
     X(cuGraphInstantiateWithFlags)                                                                 \
@@ -82,7 +89,37 @@ struct it_cuda_device {
     CUdeviceptr scratch, workspace;
     char *staging; /* pinned: small transfers go through it; IT_CUDA_STAGING bytes */
     size_t staged; /* of them, in use until the stream has been waited for */
+    char *fetched;           /* pinned: IT_FETCHES downloads of IT_FETCH_BYTES ... */
+    CUevent fetch_done[IT_FETCHES]; /* ... each behind its event */
     const char *name; /* of the device, for messages */
+    CUstream copies;         /* of prefetches */
+    CUevent queued, copied;  /* what a prefetch waits for, and what waits for it */
+    int64_t free_before;     /* of the card, before the context; -1: not known */
+    int64_t free_at_first, context_bytes; /* within the new context, and its own */
 };
+
+/* fetch.c; close is for what open left behind when it failed, too. */
+enum it_status it_cuda_fetch_open(struct it_cuda_device *d);
+void it_cuda_fetch_close(struct it_cuda_device *d);
+enum it_status it_cuda_fetch(struct it_device *device, int number, const struct it_buffer *from,
+                             size_t offset, size_t bytes);
+enum it_status it_cuda_fetch_take(struct it_device *device, int number, void *to, size_t bytes);
+
+/* ---- memory beside arenas: memory.c ---- */
+
+/* Around making the context: what it takes. */
+void it_cuda_count_begin(struct it_cuda_device *d);
+void it_cuda_count_context(struct it_cuda_device *d);
+/* info.memory_*, after all that opening takes. */
+void it_cuda_fill_memory(struct it_device *device);
+int64_t it_cuda_memory_taken(struct it_device *device);
+enum it_status it_cuda_copies_open(struct it_cuda_device *d);
+void it_cuda_copies_close(struct it_cuda_device *d);
+enum it_status it_cuda_host_alloc(struct it_device *device, size_t bytes,
+                                  struct it_buffer *host_out);
+void it_cuda_host_release(struct it_device *device, struct it_buffer *host);
+enum it_status it_cuda_prefetch(struct it_device *device, struct it_buffer *to, size_t offset,
+                                const void *from, size_t bytes);
+enum it_status it_cuda_prefetch_wait(struct it_device *device);
 
 #endif

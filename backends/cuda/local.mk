@@ -8,13 +8,16 @@ CUDA_KERNELS = \
 	backends/cuda/kernels/attn_mma.cu \
 	backends/cuda/kernels/attn_mma.cuh \
 	backends/cuda/kernels/attn_split.cu \
+	backends/cuda/kernels/attn_step.cuh \
 	backends/cuda/kernels/device.cuh \
 	backends/cuda/kernels/elements.cu \
 	backends/cuda/kernels/gemm.cu \
 	backends/cuda/kernels/gemm.cuh \
 	backends/cuda/kernels/gemm_stream.cu \
+	backends/cuda/kernels/gemm_stream.cuh \
 	backends/cuda/kernels/mma.cuh \
 	backends/cuda/kernels/norm.cu \
+	backends/cuda/kernels/norm.cuh \
 	backends/cuda/kernels/rows.cu \
 	backends/cuda/kernels/sample.cu \
 	backends/cuda/kernels/stats.cu
@@ -33,7 +36,9 @@ libcuda_backend_la_SOURCES = $(CUDA_OPS) \
 	backends/cuda/blas.c \
 	backends/cuda/cuda.c \
 	backends/cuda/driver.c \
-	backends/cuda/driver.h
+	backends/cuda/fetch.c \
+	backends/cuda/driver.h \
+	backends/cuda/memory.c
 nodist_libcuda_backend_la_SOURCES = backends/cuda/module.c
 libcuda_backend_la_CPPFLAGS = $(LIBRARY_CPPFLAGS) $(CUDA_CPPFLAGS)
 libcuda_backend_la_CFLAGS = $(LIBRARY_CFLAGS)
@@ -56,7 +61,8 @@ CUDA_ON_HOST = $(CUDA_OPS) \
 	tests/cuda_device.h \
 	tests/cuda_on_host.cc \
 	tests/cuda_on_host.h
-EXTRA_DIST += tests/check_cuda_kernels.c tests/check_cuda_gpu.c tests/check_cuda_update.c \
+EXTRA_DIST += tests/check_cuda_decode.c tests/check_cuda_kernels.c tests/check_cuda_gpu.c \
+	tests/check_cuda_update.c \
 	tests/cuda_cases.h tests/cuda_device.c tests/cuda_device.h \
 	tests/cuda_on_host.cc tests/cuda_on_host.h $(CUDA_OPS)
 if HAVE_CXX
@@ -72,6 +78,11 @@ tests_check_cuda_laws_SOURCES = tests/check_1_laws.c tests/box.h $(CUDA_ON_HOST)
 tests_check_cuda_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_CUDA_ON_HOST
 tests_check_cuda_laws_CXXFLAGS = $(tests_check_cuda_kernels_CXXFLAGS)
 tests_check_cuda_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_cuda_decode
+tests_check_cuda_decode_SOURCES = tests/check_cuda_decode.c tests/box.h $(CUDA_ON_HOST)
+tests_check_cuda_decode_CPPFLAGS = $(AM_CPPFLAGS)
+tests_check_cuda_decode_CXXFLAGS = $(tests_check_cuda_kernels_CXXFLAGS)
+tests_check_cuda_decode_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/check_cuda_update
 tests_check_cuda_update_SOURCES = tests/check_cuda_update.c tests/box.h $(CUDA_ON_HOST)
 tests_check_cuda_update_CPPFLAGS = $(AM_CPPFLAGS)

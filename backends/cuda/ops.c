@@ -96,8 +96,28 @@ static enum it_status adamw(struct it_device *device, const struct it_args *args
     }
     struct it_cuda_adamw p = {.w = it_cuda_at(w), .m = it_cuda_at(m), .v = it_cuda_at(&args->t[2]),
                               .lo = it_cuda_at(&args->t[3]), .grad = it_cuda_at(&args->t[4]),
-                              .scalars = it_cuda_at(&args->t[5]), .count = w->shape[0]};
-    struct it_cuda_grid grid = {at_most(it_cuda_blocks(p.count, THREADS), ROW_BLOCKS), 1, THREADS};
+                              .scalars = it_cuda_at(&args->t[5]), .keys = it_cuda_at(&args->t[6]),
+                              .count = w->shape[0]};
+    enum { EACH = 4 }; /* elements a thread */
+    int64_t blocks = it_cuda_blocks(p.count, EACH * THREADS);
+    struct it_cuda_grid grid = {at_most(blocks, ROW_BLOCKS), 1, THREADS};
+    return LAUNCH(device, kernel, grid, p);
+}
+
+static enum it_status adamw8(struct it_device *device, const struct it_args *args)
+{
+    const struct it_tensor *w = &args->t[0], *ms = &args->t[3];
+    enum it_cuda_kernel kernel;
+    if (!it_cuda_pick(w->dtype, IT_CUDA_adamw8_f32, &kernel) || ms->dtype != IT_F32) {
+        return IT_UNSUPPORTED;
+    }
+    struct it_cuda_adamw p = {.w = it_cuda_at(w), .m = it_cuda_at(&args->t[1]),
+                              .v = it_cuda_at(&args->t[2]), .ms = it_cuda_at(ms),
+                              .vs = it_cuda_at(&args->t[4]), .lo = it_cuda_at(&args->t[5]),
+                              .grad = it_cuda_at(&args->t[6]), .scalars = it_cuda_at(&args->t[7]),
+                              .keys = it_cuda_at(&args->t[8]), .count = w->shape[0]};
+    int64_t blocks = it_cuda_blocks(p.count, IT_MOMENT_BLOCK * (THREADS / 32)); /* a warp each */
+    struct it_cuda_grid grid = {at_most(blocks, ROW_BLOCKS), 1, THREADS};
     return LAUNCH(device, kernel, grid, p);
 }
 
@@ -314,11 +334,13 @@ void it_cuda_fill_table(struct it_device *device)
         [IT_OP_RMSNORM] = rmsnorm,
         [IT_OP_RMSNORM_BWD] = rmsnorm_bwd,
         [IT_OP_MATMUL] = it_cuda_matmul,
+        [IT_OP_PROJECT] = it_cuda_project,
         [IT_OP_ROPE] = rope,
         [IT_OP_ATTN] = it_cuda_attn,
         [IT_OP_ATTN_BWD] = it_cuda_attn_bwd,
         [IT_OP_KV_WRITE] = kv_write,
         [IT_OP_ATTN_DECODE] = it_cuda_attn_decode,
+        [IT_OP_ATTN_STEP] = it_cuda_attn_step,
         [IT_OP_SWIGLU] = swiglu,
         [IT_OP_SWIGLU_BWD] = swiglu_bwd,
         [IT_OP_TOKEN_STATS] = token_stats,
@@ -327,6 +349,8 @@ void it_cuda_fill_table(struct it_device *device)
         [IT_OP_SUM_ROWS] = sum_rows,
         [IT_OP_SUMSQ] = sumsq,
         [IT_OP_ADAMW] = adamw,
+        [IT_OP_ADAMW8] = adamw8,
     };
     it_device_set_kernels(device, rows);
+    device->info.fused_rows = IT_CUDA_FEW_ROWS;
 }

@@ -78,26 +78,43 @@ static void set_splits(const struct it_cuda *cuda, struct it_cuda_attn *p)
     int64_t room = (int64_t)(cuda->scratch_bytes / sizeof(float)) /
                    (p->rows * p->heads * (p->width + 2) + 1);
     int64_t split = groups * it_cuda_blocks(most, USUAL) < BLOCKS ? SMALLEST : USUAL;
-    while (split < most && it_cuda_blocks(most, split) > room) { split *= 2; }
+    bool counted = groups <= IT_CUDA_COUNTERS - IT_CUDA_QUEUE; /* else who is last? */
+    while (split < most && (!counted || it_cuda_blocks(most, split) > room)) { split *= 2; }
     p->split = (int)split;
     p->splits = (int)it_cuda_blocks(most, split);
 }
 
-static enum it_status decode_split(struct it_cuda *cuda, struct it_cuda_attn *p,
-                                   enum it_cuda_kernel kernel)
+static void set_pages(struct it_cuda_attn *p, const struct it_tensor *table,
+                      const struct it_tensor *length, int64_t page)
 {
+    p->table = it_cuda_view(table);
+    p->pages = (int)table->shape[1];
+    p->length = it_cuda_at(length);
+    p->page = (int)page;
+}
+
+/* The kernel and the grid of a decode step's attention: tensor cores where they may, by the one of
+ * 64 columns, else a warp a head. */
+static struct it_cuda_grid decode_grid(struct it_cuda *cuda, struct it_cuda_attn *p,
+                                       enum it_dtype dtype, enum it_cuda_kernel of_64,
+                                       enum it_cuda_kernel *kernel)
+{
+    enum it_cuda_kernel mma;
+    int64_t most = (int64_t)p->pages * p->page;
+    if (!pick_mma(cuda, p, dtype, of_64, &mma) || p->heads / p->kv_heads > MMA_HEADS ||
+        !it_cuda_wide(&p->k) || !it_cuda_wide(&p->v) || most <= 0 || most >= 1 << 30) {
+        return (struct it_cuda_grid){it_cuda_blocks(p->rows * p->heads, WARPS), 1, 32 * WARPS};
+    }
+    *kernel = mma;
     set_splits(cuda, p);
     p->delta = cuda->scratch;
-    struct it_cuda_grid grid = {p->rows * p->kv_heads * p->splits, 1, MMA_THREADS};
-    IT_TRY(cuda->launch(cuda, kernel, grid, p, sizeof *p));
-    if (p->splits == 1) { return IT_OK; }
-    grid = (struct it_cuda_grid){p->rows * p->heads, 1, (unsigned)p->width};
-    return cuda->launch(cuda, IT_CUDA_attn_join, grid, p, sizeof *p);
+    p->done = cuda->counters + IT_CUDA_QUEUE;
+    return (struct it_cuda_grid){p->rows * p->kv_heads * p->splits, 1, MMA_THREADS};
 }
 
 enum it_status it_cuda_attn_decode(struct it_device *device, const struct it_args *args)
 {
-    const struct it_tensor *q = &args->t[1], *table = &args->t[4];
+    const struct it_tensor *q = &args->t[1];
     struct it_cuda_attn p = shape(args, q, &args->t[2]);
     enum it_cuda_kernel kernel;
     if (!it_cuda_pick(q->dtype, IT_CUDA_attn_decode_f32, &kernel) || p.width > MOST_WIDTH) {
@@ -105,18 +122,57 @@ enum it_status it_cuda_attn_decode(struct it_device *device, const struct it_arg
     }
     p.y = it_cuda_view(&args->t[0]);
     p.v = it_cuda_view(&args->t[3]);
-    p.table = it_cuda_view(table);
-    p.pages = (int)table->shape[1];
-    p.length = it_cuda_at(&args->t[5]);
-    p.page = (int)args->i[2];
-    enum it_cuda_kernel mma;
-    int64_t most = (int64_t)p.pages * p.page;
-    if (pick_mma(it_cuda_of(device), &p, q->dtype, IT_CUDA_attn_split_64, &mma) &&
-        p.heads / p.kv_heads <= MMA_HEADS && it_cuda_wide(&p.k) && it_cuda_wide(&p.v) &&
-        most > 0 && most < 1 << 30) {
-        return decode_split(it_cuda_of(device), &p, mma);
+    set_pages(&p, &args->t[4], &args->t[5], args->i[2]);
+    struct it_cuda *cuda = it_cuda_of(device);
+    struct it_cuda_grid grid = decode_grid(cuda, &p, q->dtype, IT_CUDA_attn_split_64, &kernel);
+    return cuda->launch(cuda, kernel, grid, &p, sizeof p);
+}
+
+/* Both are by the thousands only where nothing would be gained by more. */
+static bool in_a_queue(struct it_cuda_grid *grid, struct it_cuda_attn_step *p)
+{
+    int64_t products = p->out.b.at ? it_cuda_blocks(p->out.n, IT_CUDA_STEP_COLUMNS) : 0;
+    if (grid->x + products > INT32_MAX) { return false; }
+    p->attn_blocks = (unsigned)grid->x;
+    grid->x += products;
+    p->blocks = (unsigned)grid->x;
+    return true;
+}
+
+enum it_status it_cuda_attn_step(struct it_device *device, const struct it_args *args)
+{
+    struct it_cuda *cuda = it_cuda_of(device);
+    const struct it_tensor *y = &args->t[0], *out = &args->t[3], *qnorm = &args->t[5],
+                           *angles = &args->t[7];
+    struct it_cuda_attn_step step = {.attn = shape(args, y, &args->t[1]),
+                                     .queue = cuda->counters};
+    struct it_cuda_attn *p = &step.attn;
+    enum it_cuda_kernel kernel;
+    if (!it_cuda_pick(y->dtype, IT_CUDA_attn_step_f32, &kernel) || p->width > MOST_WIDTH ||
+        angles->dtype != IT_F32 || p->rows > IT_CUDA_FEW_ROWS) {
+        return IT_UNSUPPORTED;
     }
-    return launch(device, kernel, &p, p.rows * p.heads);
+    p->y = it_cuda_view(y);
+    p->q = it_cuda_view(&args->t[4]);
+    p->v = it_cuda_view(&args->t[2]);
+    p->qnorm = it_cuda_at(qnorm);
+    p->knorm = it_cuda_at(&args->t[6]);
+    p->norm_all = p->qnorm && qnorm->shape[0] != p->width;
+    p->eps = (float)args->f[1];
+    p->angles = it_cuda_view(angles);
+    p->angle_rows = angles->shape[0];
+    p->positions = it_cuda_at(&args->t[8]);
+    p->written = it_cuda_at(&args->t[9]);
+    set_pages(p, &args->t[10], &args->t[11], args->i[2]);
+    if (out->dtype != IT_NONE) {
+        step.out = (struct it_cuda_product){.y = it_cuda_view(out), .a = p->y,
+                                            .b = it_cuda_view(&args->t[12]),
+                                            .residual = it_cuda_view(&args->t[13]),
+                                            .m = p->rows, .n = out->shape[1], .k = y->shape[1]};
+    }
+    struct it_cuda_grid grid = decode_grid(cuda, p, y->dtype, IT_CUDA_attn_step_64, &kernel);
+    if (!in_a_queue(&grid, &step)) { return IT_UNSUPPORTED; }
+    return cuda->launch(cuda, kernel, grid, &step, sizeof step);
 }
 
 enum it_status it_cuda_attn_bwd(struct it_device *device, const struct it_args *args)

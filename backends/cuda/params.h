@@ -52,6 +52,15 @@ struct it_cuda_matmul {
     int trans_a, trans_b, accumulate;
 };
 
+/* Few rows: y = a b' and what project adds to that; with `gated` b has two rows a column of y. */
+struct it_cuda_product {
+    struct it_cuda_view y, a, b, residual;
+    const void *bias, *gain;
+    long long m, n, k;
+    float eps;
+    int gated, accumulate;
+};
+
 /* Attention; pages are those of attn_decode. */
 struct it_cuda_attn {
     struct it_cuda_view y, q, k, v, dy, dq, dk, dv, lse, segs, table;
@@ -60,7 +69,25 @@ struct it_cuda_attn {
     long long rows, key_rows;
     int heads, kv_heads, width, segments, page, pages; /* pages: of a row of the table */
     int split, splits; /* decoding: keys that a block walks, blocks a row and key head */
+    unsigned *done;    /* decoding: [rows, kv_heads] of these blocks; 0 between kernels */
     float scale;
+    /* attn_step: q are rows of q, k and v side by side */
+    struct it_cuda_view angles;
+    const void *qnorm, *knorm;
+    const int *positions, *written; /* [rows]: places in angles, cache rows of k and v */
+    long long angle_rows;
+    int norm_all; /* the norms are over all heads of a row */
+    float eps;
+};
+
+enum { IT_CUDA_STEP_COLUMNS = 8 }; /* of the product in attn_step that a block makes */
+
+/* attn_step: attention, then, by further blocks of the kernel, its product with wo. */
+struct it_cuda_attn_step {
+    struct it_cuda_attn attn;
+    struct it_cuda_product out; /* b.at NULL: none */
+    unsigned *queue; /* [3] blocks begun, attention's that are done, products'; 0 between kernels */
+    unsigned attn_blocks, blocks;
 };
 
 struct it_cuda_stats {
@@ -88,8 +115,10 @@ struct it_cuda_sum {
 
 struct it_cuda_adamw {
     void *w;
-    float *m, *v;
-    short *lo; /* NULL: none */
+    void *m, *v;    /* floats; codes of adamw8 ... */
+    float *ms, *vs; /* ... with their scales */
+    short *lo;            /* NULL: none */
+    const unsigned *keys; /* NULL: none */
     const float *grad, *scalars;
     long long count;
 };

@@ -5,13 +5,15 @@ OPENCL_SOURCE = \
 	core/tensor/kmath.h \
 	backends/opencl/params.h \
 	backends/opencl/kernels/elements.cl \
+	backends/opencl/kernels/adamw.cl \
 	backends/opencl/kernels/rows.cl \
 	backends/opencl/kernels/norm.cl \
 	backends/opencl/kernels/matmul.cl \
 	backends/opencl/kernels/attn.cl \
 	backends/opencl/kernels/stats.cl \
 	backends/opencl/kernels/sample.cl
-EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c tests/check_opencl_gpu_laws.c
+EXTRA_DIST += $(OPENCL_SOURCE) tests/check_opencl.c tests/check_opencl_gpu_laws.c \
+	tests/check_vulkan_update.c
 
 if BACKEND_OPENCL
 libintuitor_la_SOURCES += \
@@ -44,4 +46,8 @@ tests_check_opencl_laws_LDADD = $(TEST_LIBS)
 check_PROGRAMS += tests/check_opencl_gpu_laws
 tests_check_opencl_gpu_laws_SOURCES = tests/check_opencl_gpu_laws.c tests/box.h
 tests_check_opencl_gpu_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_opencl_update
+tests_check_opencl_update_SOURCES = tests/check_vulkan_update.c tests/scratch.h tests/tiny_run.h
+tests_check_opencl_update_CPPFLAGS = $(AM_CPPFLAGS) -DUPDATE_DEVICE='"opencl"'
+tests_check_opencl_update_LDADD = $(TEST_LIBS)
 endif

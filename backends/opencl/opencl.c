@@ -176,11 +176,13 @@ static void fill_info(struct it_device *device)
              o->is_cpu ? "a processor" : "an accelerator");
     info->memory_total = info->memory_free =
         (int64_t)number(o, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
+    info->memory_held = IT_OPENCL_SCRATCH;
     info->max_slab = info->max_tensor_bytes =
         (int64_t)number(o, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
     info->offset_align = (int64_t)number(o, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
     if (info->offset_align < 64) { info->offset_align = 64; }
-    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;
+    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16 |
+                   1u << IT_U8;
     info->flags = IT_DEVICE_DETERMINISTIC;
 }
 

@@ -2,6 +2,8 @@
 /* Every op: which kernel, which buffers, how many groups. */
 #include "backends/opencl/launch.h"
 
+_Static_assert((int)MOMENT_BLOCK == (int)IT_MOMENT_BLOCK, "one block");
+
 enum { MOST_GROUPS = 65535, MOST_CPU_GROUPS = 256, CHUNK_ROWS = 256 };
 
 /* ---- element by element ---- */
@@ -86,14 +88,31 @@ static enum it_status swiglu_bwd(struct it_device *device, const struct it_args 
 static enum it_status adamw(struct it_device *device, const struct it_args *args)
 {
     const struct it_tensor *w = &args->t[0], *m = &args->t[1], *v = &args->t[2], *lo = &args->t[3],
-                           *grad = &args->t[4], *scalars = &args->t[5];
+                           *grad = &args->t[4], *scalars = &args->t[5], *keys = &args->t[6];
     enum it_opencl_type type;
     if (!pick(w->dtype, &type) || m->dtype != IT_F32) { return IT_UNSUPPORTED; }
     struct adam p = {.w = place_of(w), .m = place_of(m), .v = place_of(v), .lo = place_of(lo),
-                     .grad = place_of(grad), .scalars = place_of(scalars), .count = w->shape[0],
-                     .split = lo->dtype != IT_NONE};
+                     .grad = place_of(grad), .scalars = place_of(scalars), .keys = place_of(keys),
+                     .count = w->shape[0], .split = lo->dtype != IT_NONE,
+                     .random = keys->dtype != IT_NONE};
     return LAUNCH(device, type, adamw, by_columns(device, p.count), 1, p, memory(w), memory(m),
-                  memory(v), memory(lo), memory(grad), memory(scalars));
+                  memory(v), memory(lo), memory(grad), memory(scalars), memory(keys));
+}
+
+static enum it_status adamw8(struct it_device *device, const struct it_args *args)
+{
+    const struct it_tensor *w = &args->t[0], *m = &args->t[1], *v = &args->t[2], *ms = &args->t[3],
+                           *vs = &args->t[4], *lo = &args->t[5], *grad = &args->t[6],
+                           *scalars = &args->t[7], *keys = &args->t[8];
+    enum it_opencl_type type;
+    if (!pick(w->dtype, &type) || ms->dtype != IT_F32) { return IT_UNSUPPORTED; }
+    struct adam p = {.w = place_of(w), .m = place_of(m), .v = place_of(v), .ms = place_of(ms),
+                     .vs = place_of(vs), .lo = place_of(lo), .grad = place_of(grad),
+                     .scalars = place_of(scalars), .keys = place_of(keys), .count = w->shape[0],
+                     .split = lo->dtype != IT_NONE, .random = keys->dtype != IT_NONE};
+    return LAUNCH(device, type, adamw8, by_rows(device, ms->shape[0]), 1, p, memory(w), memory(m),
+                  memory(v), memory(ms), memory(vs), memory(lo), memory(grad), memory(scalars),
+                  memory(keys));
 }
 
 /* ---- row by row ---- */
@@ -387,6 +406,7 @@ void it_opencl_fill_table(struct it_device *device)
         [IT_OP_SUM_ROWS] = sum_rows,
         [IT_OP_SUMSQ] = sumsq,
         [IT_OP_ADAMW] = adamw,
+        [IT_OP_ADAMW8] = adamw8,
     };
     it_device_set_kernels(device, rows);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* matmul: tiles in local memory on a GPU, packed panels in the scratch on a processor. */
+/* matmul: tiles in local memory on a GPU, packed panels in the scratch on a processor; few rows
+ * have kernels of their own on both. */
 #include "backends/opencl/launch.h"
 
 struct call {
@@ -9,6 +10,16 @@ struct call {
     struct product p;
     cl_mem y, a, b, bias;
 };
+
+static enum it_status of_few_rows(const struct call *c)
+{
+    size_t across = (size_t)blocks(c->p.n, FEW_COLUMNS);
+    if (c->to_f32) {
+        return LAUNCH(c->device, c->type, matmul_few_to_f32, across, 1, c->p, c->y, c->a, c->b,
+                      c->bias);
+    }
+    return LAUNCH(c->device, c->type, matmul_few, across, 1, c->p, c->y, c->a, c->b, c->bias);
+}
 
 static enum it_status in_tiles(const struct call *c)
 {
@@ -48,6 +59,21 @@ static enum it_status multiply(const struct call *c, struct product p, int64_t p
                       c->bias);
     }
     return LAUNCH(c->device, c->type, matmul_packed, across, down, p, c->y, scratch, c->bias);
+}
+
+/* b is read where it lies, once for all rows. */
+static enum it_status in_strips(const struct call *c)
+{
+    struct it_opencl *o = it_opencl_of(c->device);
+    int64_t tall = c->p.m == 1 ? 1 : CPU_ROWS(o->lanes);
+    size_t across = (size_t)blocks(c->p.n, 2 * o->lanes);
+    IT_TRY(pack(c, c->a, c->p.a, c->p.trans_a, 0, c->p.m, tall, 0));
+    if (c->to_f32) {
+        return LAUNCH(c->device, c->type, matmul_strip_to_f32, across, 1, c->p, c->y, o->scratch,
+                      c->b, c->bias);
+    }
+    return LAUNCH(c->device, c->type, matmul_strip, across, 1, c->p, c->y, o->scratch, c->b,
+                  c->bias);
 }
 
 /* As many rows, then columns, at a time as the scratch has room for; k is never cut. */
@@ -94,5 +120,10 @@ enum it_status it_opencl_matmul(struct it_device *device, const struct it_args *
                            .k = a->shape[args->i[0] ? 0 : 1], .trans_a = (int)args->i[0],
                            .trans_b = (int)args->i[1], .accumulate = args->f[0] != 0.0,
                            .biased = biased};
-    return it_opencl_of(device)->is_cpu ? in_panels(&c) : in_tiles(&c);
+    bool few = c.p.m <= FEW_ROWS;
+    if (it_opencl_of(device)->is_cpu) {
+        bool fits = c.p.k <= IT_OPENCL_SCRATCH / (int64_t)sizeof(float) / FEW_ROWS; /* a's panels */
+        return few && fits ? in_strips(&c) : in_panels(&c);
+    }
+    return few ? of_few_rows(&c) : in_tiles(&c);
 }

@@ -16,10 +16,14 @@ enum {
     GPU_GROUP = 64,    /* items in a group on a GPU, but for the wide groups: 256, or 64 */
     CPU_COLUMNS = 256, /* neighbouring columns of the one item of a group on a processor */
     CPU_BLOCK = 1024,  /* of a long sum on a processor */
+    MOMENT_BLOCK = 256, /* elements that share a scale: IT_MOMENT_BLOCK */
     MOST_WIDTH = 256,  /* of a head */
     KEYS = 64,         /* a block of keys in attention */
     MOST_TILE = 64,    /* of a product, on a GPU */
     TILE_K = 16,
+    FEW_ROWS = 16,     /* of a product that reads b once for all rows; a multiple of CPU_ROWS */
+    FEW_COLUMNS = 16,  /* of a group of it on a GPU */
+    FEW_K = 128,       /* and of k at a time */
     PACK_K = 128,      /* of a product, on a processor: k of a piece of packing */
     PACK_BLOCK = 128   /* rows of an item; a multiple of CPU_ROWS */
 };
@@ -98,10 +102,10 @@ struct sums { /* y x partial */
     int onto, unused; /* onto: they are y itself, and the one chunk is added onto it */
 };
 
-struct adam { /* w m v lo grad scalars */
-    struct place w, m, v, lo, grad, scalars;
+struct adam { /* w m v, of adamw8 ms vs, lo grad scalars keys */
+    struct place w, m, v, ms, vs, lo, grad, scalars, keys;
     it_long count;
-    int split, unused;
+    int split, random; /* there are low halves; there are keys */
 };
 
 #endif

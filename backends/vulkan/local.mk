@@ -11,10 +11,14 @@ VULKAN_SHADERS = \
 	backends/vulkan/shaders/common.glsl \
 	backends/vulkan/shaders/direct.comp \
 	backends/vulkan/shaders/elements.comp \
+	backends/vulkan/shaders/few.comp \
 	backends/vulkan/shaders/gated.comp \
 	backends/vulkan/shaders/group.glsl \
 	backends/vulkan/shaders/matmul.comp \
+	backends/vulkan/shaders/matrix.comp \
+	backends/vulkan/shaders/matrix_scales.comp \
 	backends/vulkan/shaders/norm.comp \
+	backends/vulkan/shaders/philox.glsl \
 	backends/vulkan/shaders/product.glsl \
 	backends/vulkan/shaders/rope.comp \
 	backends/vulkan/shaders/rows.comp \
@@ -23,7 +27,7 @@ VULKAN_SHADERS = \
 	backends/vulkan/shaders/stats_bwd.comp \
 	backends/vulkan/shaders/sums.comp
 EXTRA_DIST += $(VULKAN_SHADERS) backends/vulkan/spirv.sh backends/vulkan/spirv.c \
-	tests/check_vulkan.c
+	tests/check_vulkan.c tests/check_vulkan_card_laws.c tests/check_vulkan_update.c
 
 backends/vulkan/spirv.c: $(VULKAN_SHADERS) backends/vulkan/spirv.sh core/tensor/kmath.h
 	@test -n "$(GLSLC)" || { echo "the kernels of the Vulkan backend changed, or were never" \
@@ -38,9 +42,12 @@ libintuitor_la_SOURCES += \
 	backends/vulkan/kernels.def \
 	backends/vulkan/loader.c \
 	backends/vulkan/loader.h \
+	backends/vulkan/matrices.c \
+	backends/vulkan/matrices.h \
 	backends/vulkan/memory.c \
 	backends/vulkan/ops.c \
 	backends/vulkan/ops_attn.c \
+	backends/vulkan/ops_matmul.c \
 	backends/vulkan/params.h \
 	backends/vulkan/pipeline.c \
 	backends/vulkan/queue.c \
@@ -56,4 +63,10 @@ check_PROGRAMS += tests/check_vulkan_laws
 tests_check_vulkan_laws_SOURCES = tests/check_1_laws.c tests/box.h
 tests_check_vulkan_laws_CPPFLAGS = $(AM_CPPFLAGS) -DLAWS_DEVICE='"vulkan"'
 tests_check_vulkan_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_vulkan_card_laws
+tests_check_vulkan_card_laws_SOURCES = tests/check_vulkan_card_laws.c tests/box.h
+tests_check_vulkan_card_laws_LDADD = $(TEST_LIBS)
+check_PROGRAMS += tests/check_vulkan_update
+tests_check_vulkan_update_SOURCES = tests/check_vulkan_update.c tests/scratch.h tests/tiny_run.h
+tests_check_vulkan_update_LDADD = $(TEST_LIBS)
 endif

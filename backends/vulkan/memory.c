@@ -78,6 +78,11 @@ static enum it_status allocate(struct it_vulkan *v, bool for_staging,
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY) {
         return IT_NOMEM;
     }
+    if (result == VK_ERROR_TOO_MANY_OBJECTS) {
+        return it_fail(IT_NOMEM, "device %s: the driver allows %u pieces of memory "
+                       "(maxMemoryAllocationCount), and all are taken", v->name,
+                       v->most_allocations);
+    }
     IT_TRY(it_vulkan_check(result, v->name, "allocating memory"));
     VkMemoryPropertyFlags has = v->memory_properties.memoryTypes[type].propertyFlags;
     memory->cached = has & VK_MEMORY_PROPERTY_HOST_CACHED_BIT;

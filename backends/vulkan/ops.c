@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Every op but attention: which kernel, which operands, how many groups. */
+/* Every op but products and attention: which kernel, which operands, how many groups. */
 #include "backends/vulkan/vulkan.h"
 #include "core/base/log.h"
 
 _Static_assert(sizeof(struct it_vulkan_attention_keys) <= IT_VULKAN_PUSH, "push constants");
 _Static_assert(sizeof(struct it_vulkan_attention) <= IT_VULKAN_PUSH, "push constants");
 _Static_assert(sizeof(struct it_vulkan_paged) <= IT_VULKAN_PUSH, "push constants");
+_Static_assert(4 * IT_VULKAN_GROUP == IT_MOMENT_BLOCK, "adamw8: four codes an invocation");
 
 enum {
     GROUP = IT_VULKAN_GROUP,
     CHUNK_ROWS = 256,
-    COLUMNS = 64,            /* of y a matmul group makes */
-    ROWS = 64, FEW_ROWS = 16,
-    DIRECT = 4, DIRECT_GROUP = 8, /* what an invocation makes; invocations in a group */
     MOST_ELEMENTS = 0x7f800000 /* of a view: kernels count them in an int, a stride ahead */
 };
 
@@ -130,16 +128,34 @@ static enum it_status swiglu_bwd(struct it_device *device, const struct it_args 
 static enum it_status adamw(struct it_device *device, const struct it_args *args)
 {
     const struct it_tensor *w = &args->t[0], *m = &args->t[1], *v = &args->t[2], *lo = &args->t[3],
-                           *grad = &args->t[4], *scalars = &args->t[5];
+                           *grad = &args->t[4], *scalars = &args->t[5], *keys = &args->t[6];
     enum it_vulkan_type type;
     if (!it_vulkan_pick(device, args, w->dtype, &type) || m->dtype != IT_F32) {
         return IT_UNSUPPORTED;
     }
     const struct it_vulkan_adam p = {
         .w = it_vulkan_at(w), .m = it_vulkan_at(m), .v = it_vulkan_at(v), .lo = it_vulkan_at(lo),
-        .grad = it_vulkan_at(grad), .scalars = it_vulkan_at(scalars), .count = (int)w->shape[0],
-        .split = lo->dtype != IT_NONE};
+        .grad = it_vulkan_at(grad), .scalars = it_vulkan_at(scalars), .keys = it_vulkan_at(keys),
+        .count = (int)w->shape[0], .split = lo->dtype != IT_NONE, .random = keys->dtype != IT_NONE};
     return IT_VULKAN_LAUNCH(device, type, IT_VULKAN_adamw, columns_groups(p.count), 1, p);
+}
+
+/* Codes are read and written four at once: views of them begin at such a place. */
+static enum it_status adamw8(struct it_device *device, const struct it_args *args)
+{
+    const struct it_tensor *w = &args->t[0], *m = &args->t[1], *v = &args->t[2], *ms = &args->t[3],
+                           *lo = &args->t[5], *keys = &args->t[8];
+    enum it_vulkan_type type;
+    if (!it_vulkan_pick(device, args, w->dtype, &type) || ms->dtype != IT_F32 || m->offset % 4 ||
+        v->offset % 4) {
+        return IT_UNSUPPORTED;
+    }
+    const struct it_vulkan_adam p = {
+        .w = it_vulkan_at(w), .m = it_vulkan_at(m), .v = it_vulkan_at(v), .ms = it_vulkan_at(ms),
+        .vs = it_vulkan_at(&args->t[4]), .lo = it_vulkan_at(lo), .grad = it_vulkan_at(&args->t[6]),
+        .scalars = it_vulkan_at(&args->t[7]), .keys = it_vulkan_at(keys),
+        .count = (int)w->shape[0], .split = lo->dtype != IT_NONE, .random = keys->dtype != IT_NONE};
+    return IT_VULKAN_LAUNCH(device, type, IT_VULKAN_adamw8, it_vulkan_groups(ms->shape[0]), 1, p);
 }
 
 /* ---- row by row ---- */
@@ -300,48 +316,6 @@ static enum it_status sumsq(struct it_device *device, const struct it_args *args
     return add_partials(device, y, chunks, 1);
 }
 
-/* ---- products ---- */
-
-/* Kernels by what y is: of the operands' type, or f32. */
-struct product_kernel {
-    enum it_vulkan_kernel same, to_f32;
-    int64_t columns, rows; /* of y a group makes */
-};
-
-static const struct product_kernel *product_kernel(const struct it_vulkan *v, int64_t m)
-{
-    static const struct product_kernel
-        direct = {IT_VULKAN_matmul_direct, IT_VULKAN_matmul_direct_to_f32, DIRECT * DIRECT_GROUP,
-                  DIRECT},
-        few = {IT_VULKAN_matmul_few, IT_VULKAN_matmul_few_to_f32, COLUMNS, FEW_ROWS},
-        many = {IT_VULKAN_matmul, IT_VULKAN_matmul_to_f32, COLUMNS, ROWS};
-    return v->is_cpu ? &direct : m <= 2 * FEW_ROWS ? &few : &many;
-}
-
-static enum it_status matmul(struct it_device *device, const struct it_args *args)
-{
-    const struct it_tensor *y = &args->t[0], *a = &args->t[1], *b = &args->t[2],
-                           *bias = &args->t[3];
-    enum it_vulkan_type type;
-    bool biased = bias->dtype != IT_NONE;
-    if (!it_vulkan_pick(device, args, a->dtype, &type) || b->dtype != a->dtype ||
-        (biased && bias->dtype != a->dtype) || (y->dtype != IT_F32 && y->dtype != a->dtype)) {
-        return IT_UNSUPPORTED;
-    }
-    const struct it_vulkan_product p = {
-        .y = it_vulkan_at(y), .a = it_vulkan_at(a), .b = it_vulkan_at(b),
-        .bias = it_vulkan_at(bias), .y_row = it_vulkan_row(y), .a_row = it_vulkan_row(a),
-        .b_row = it_vulkan_row(b), .m = (int)y->shape[0], .n = (int)y->shape[1],
-        .k = (int)a->shape[args->i[0] ? 0 : 1], .trans_a = (int)args->i[0],
-        .trans_b = (int)args->i[1], .accumulate = args->f[0] != 0.0, .biased = biased};
-    const struct product_kernel *kernel = product_kernel(it_vulkan_of(device), p.m);
-    int64_t across = it_vulkan_blocks(p.n, kernel->columns);
-    int64_t down = it_vulkan_blocks(p.m, kernel->rows);
-    if (across > IT_VULKAN_MOST_GROUPS || down > IT_VULKAN_MOST_GROUPS) { return IT_UNSUPPORTED; }
-    return IT_VULKAN_LAUNCH(device, type, y->dtype == a->dtype ? kernel->same : kernel->to_f32,
-                            across, down, p);
-}
-
 /* ---- over the vocabulary ---- */
 
 /* What both directions are given. */
@@ -423,7 +397,7 @@ void it_vulkan_fill_table(struct it_device *device)
         [IT_OP_SCATTER_ADD_ROWS] = scatter_add_rows,
         [IT_OP_RMSNORM] = rmsnorm,
         [IT_OP_RMSNORM_BWD] = rmsnorm_bwd,
-        [IT_OP_MATMUL] = matmul,
+        [IT_OP_MATMUL] = it_vulkan_matmul,
         [IT_OP_ROPE] = rope,
         [IT_OP_ATTN] = it_vulkan_attn,
         [IT_OP_ATTN_BWD] = it_vulkan_attn_bwd,
@@ -437,6 +411,7 @@ void it_vulkan_fill_table(struct it_device *device)
         [IT_OP_SUM_ROWS] = sum_rows,
         [IT_OP_SUMSQ] = sumsq,
         [IT_OP_ADAMW] = adamw,
+        [IT_OP_ADAMW8] = adamw8,
     };
     it_device_set_kernels(device, rows);
 }

@@ -28,9 +28,9 @@ PARAMS(gated) { /* swiglu */
     int y_row, dh_row, gu_row, rows, columns;
 };
 
-PARAMS(adam) {
-    address w, m, v, lo, grad, scalars;
-    int count, split;
+PARAMS(adam) { /* m, v: floats, or codes of adamw8 with their scales ms, vs */
+    address w, m, v, ms, vs, lo, grad, scalars, keys;
+    int count, split, random; /* there are low halves; there are keys */
 };
 
 PARAMS(move) { /* gather_rows, scatter_add_rows, kv_write */
@@ -56,10 +56,10 @@ PARAMS(sums) { /* sum_rows, sumsq, add_partials; onto as above */
     int x_row, rows, columns, chunk, onto;
 };
 
-PARAMS(product) { /* matmul */
-    address y, a, b, bias;
+PARAMS(product) { /* matmul; scales: of matrix_scales; aligned: a line is read four at a time */
+    address y, a, b, bias, scales;
     int y_row, a_row, b_row, m, n, k;
-    int trans_a, trans_b, accumulate, biased;
+    int trans_a, trans_b, accumulate, biased, a_aligned, b_aligned;
 };
 
 PARAMS(attention) { /* attn, attn_delta, attn_dq */

@@ -127,22 +127,47 @@ void it_vulkan_pipelines_close(struct it_vulkan *v)
     if (v->layout) { v->f.vkDestroyPipelineLayout(v->device, v->layout, NULL); }
 }
 
-static enum it_status make_pipeline(struct it_vulkan *v, const struct it_vulkan_spirv *spirv,
-                                    const char *name, VkPipeline *pipeline_out)
+/* Their fragments lie over whole subgroups. */
+static bool has_fragments(enum it_vulkan_kernel kernel)
 {
+    return kernel == IT_VULKAN_matrix || kernel == IT_VULKAN_matrix_to_f32 ||
+           kernel == IT_VULKAN_matrix_f16 || kernel == IT_VULKAN_matrix_f16_to_f32;
+}
+
+static enum it_status make_pipeline(struct it_vulkan *v, enum it_vulkan_type type,
+                                    enum it_vulkan_kernel kernel, VkPipeline *pipeline_out)
+{
+    const struct it_vulkan_spirv *spirv = &it_vulkan_spirv[type][kernel];
+    const char *name = kernel_names[kernel];
     VkShaderModule module;
     const VkShaderModuleCreateInfo module_info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = spirv->size,
         .pCode = (const uint32_t *)(const void *)spirv->code,
     };
+    /* constants 0 .. 3 of the kernels of matrix.comp; others have none */
+    static const VkSpecializationMapEntry entries[] = {
+        {0, offsetof(struct it_vulkan_sizes, items), sizeof(uint32_t)},
+        {1, offsetof(struct it_vulkan_sizes, m), sizeof(uint32_t)},
+        {2, offsetof(struct it_vulkan_sizes, n), sizeof(uint32_t)},
+        {3, offsetof(struct it_vulkan_sizes, k), sizeof(uint32_t)}};
+    const VkSpecializationInfo constants = {
+        .mapEntryCount = sizeof entries / sizeof *entries,
+        .pMapEntries = entries,
+        .dataSize = sizeof v->matrices.sizes,
+        .pData = &v->matrices.sizes,
+    };
     IT_TRY(check(v, v->f.vkCreateShaderModule(v->device, &module_info, NULL, &module), name));
     const VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .flags = has_fragments(kernel)
+                               ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
+                               : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = module,
-                  .pName = "main"},
+                  .pName = "main",
+                  .pSpecializationInfo = &constants},
         .layout = v->layout,
     };
     VkResult result =
@@ -158,8 +183,7 @@ enum it_status it_vulkan_launch(struct it_vulkan *v, const struct it_vulkan_laun
     VkCommandBuffer commands;
     if (l->groups[0] <= 0 || l->groups[1] <= 0) { return IT_OK; }
     if (!*pipeline) {
-        IT_TRY(make_pipeline(v, &it_vulkan_spirv[l->type][l->kernel], kernel_names[l->kernel],
-                             pipeline));
+        IT_TRY(make_pipeline(v, l->type, l->kernel, pipeline));
     }
     IT_TRY(it_vulkan_record(v, &commands));
     v->f.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, *pipeline);

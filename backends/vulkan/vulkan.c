@@ -40,7 +40,7 @@ static const struct it_device_ops vulkan_ops = {
 
 /* ---- what the device is ---- */
 
-static bool is_set(const char *variable, const char *value)
+bool it_vulkan_is_set(const char *variable, const char *value)
 {
     const char *text = getenv(variable);
     return text && strcmp(text, value) == 0;
@@ -66,7 +66,7 @@ static void get_properties(const struct it_vulkan *v, struct properties *p)
     v->instance->vkGetPhysicalDeviceProperties2(v->physical, &p->base);
 }
 
-static bool has_extension(const struct it_vulkan *v, const char *name)
+bool it_vulkan_has_extension(const struct it_vulkan *v, const char *name)
 {
     uint32_t count = 0;
     bool found = false;
@@ -102,13 +102,14 @@ static enum it_status check_properties(struct it_vulkan *v, const struct propert
                        limits->maxComputeSharedMemorySize, limits->maxPushConstantsSize,
                        IT_VULKAN_PUSH);
     }
-    v->as_card = is_set("INTUITOR_VULKAN_AS_CARD", "1");
+    v->as_card = it_vulkan_is_set("INTUITOR_VULKAN_AS_CARD", "1");
     v->is_cpu = base->deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU && !v->as_card;
     /* drivers may take no larger buffer than 4 GiB, and say so only in Vulkan 1.3; a buffer is
      * made a few bytes larger than asked */
     VkDeviceSize most = p->v11.maxMemoryAllocationSize;
     if (most > UINT32_MAX) { most = UINT32_MAX; }
     v->most_bytes = (int64_t)(most / ALIGN - 1) * ALIGN;
+    v->most_allocations = limits->maxMemoryAllocationCount;
     return IT_OK;
 }
 
@@ -134,28 +135,51 @@ static enum it_status find_family(struct it_vulkan *v)
 
 /* ---- opening ---- */
 
-static enum it_status create_device(struct it_vulkan *v)
+struct features {
+    VkPhysicalDeviceVulkan11Features v11;
+    VkPhysicalDeviceVulkan12Features v12;
+};
+
+static enum it_status check_features(const struct it_vulkan *v, struct features *offered)
+{
+    *offered = (struct features){
+        .v11 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+                .pNext = &offered->v12},
+        .v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES}};
+    VkPhysicalDeviceFeatures2 base = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                      .pNext = &offered->v11};
+    v->instance->vkGetPhysicalDeviceFeatures2(v->physical, &base);
+    if (offered->v12.bufferDeviceAddress && offered->v12.timelineSemaphore) { return IT_OK; }
+    return it_fail(IT_UNSUPPORTED, "device %s: the driver has no %s: a newer one may, or "
+                   "--backend opencl", v->name,
+                   offered->v12.timelineSemaphore ? "buffer device addresses"
+                                                  : "timeline semaphores");
+}
+
+static enum it_status create_device(struct it_vulkan *v, const struct properties *properties)
 {
     static const char portability[] = "VK_KHR_portability_subset";
-    const char *extensions[] = {portability};
-    VkPhysicalDeviceVulkan12Features offered12 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
-    VkPhysicalDeviceVulkan11Features offered11 = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &offered12};
-    VkPhysicalDeviceFeatures2 offered = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &offered11};
-    v->instance->vkGetPhysicalDeviceFeatures2(v->physical, &offered);
-    if (!offered12.bufferDeviceAddress || !offered12.timelineSemaphore) {
-        return it_fail(IT_UNSUPPORTED, "device %s: the driver has no %s: a newer one may, or "
-                       "--backend opencl", v->name,
-                       offered12.timelineSemaphore ? "buffer device addresses"
-                                                   : "timeline semaphores");
+    const char *extensions[4];
+    uint32_t extension_count = 0;
+    struct features offered;
+    IT_TRY(check_features(v, &offered));
+    v->has_16bit =
+        offered.v11.storageBuffer16BitAccess && !it_vulkan_is_set("INTUITOR_VULKAN_16BIT", "0");
+    if (v->has_16bit && !v->is_cpu && offered.v12.vulkanMemoryModel && offered.v12.shaderFloat16) {
+        it_vulkan_matrices_find(v, &properties->base.properties.limits,
+                                properties->v11.subgroupSize);
     }
-    v->has_16bit = offered11.storageBuffer16BitAccess && !is_set("INTUITOR_VULKAN_16BIT", "0");
+    if (it_vulkan_has_extension(v, portability)) { /* then it must be asked for */
+        extensions[extension_count++] = portability;
+    }
+    void *matrices = it_vulkan_matrices_take(v, extensions, &extension_count);
     VkPhysicalDeviceVulkan12Features taken12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+        .pNext = matrices,
         .bufferDeviceAddress = VK_TRUE,
         .timelineSemaphore = VK_TRUE,
+        .vulkanMemoryModel = matrices != NULL,
+        .shaderFloat16 = matrices != NULL,
     };
     const VkPhysicalDeviceVulkan11Features taken11 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
@@ -174,7 +198,7 @@ static enum it_status create_device(struct it_vulkan *v)
         .pNext = &taken11,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = has_extension(v, portability), /* then it must be asked for */
+        .enabledExtensionCount = extension_count,
         .ppEnabledExtensionNames = extensions,
     };
     return it_vulkan_check(v->instance->vkCreateDevice(v->physical, &info, NULL, &v->device),
@@ -206,7 +230,7 @@ static enum it_status open_device(struct it_vulkan *v, int index)
     get_properties(v, &properties);
     IT_TRY(check_properties(v, &properties));
     IT_TRY(find_family(v));
-    IT_TRY(create_device(v));
+    IT_TRY(create_device(v, &properties));
     IT_TRY(find_functions(v));
     VkPhysicalDeviceMemoryProperties2 memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
@@ -225,7 +249,7 @@ static void fill_memory(const struct it_vulkan *v, struct it_device_info *info)
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
-    bool known = has_extension(v, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+    bool known = it_vulkan_has_extension(v, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
     if (known) { memory.pNext = &budget; }
     v->instance->vkGetPhysicalDeviceMemoryProperties2(v->physical, &memory);
     const VkPhysicalDeviceMemoryProperties *m = &memory.memoryProperties;
@@ -251,12 +275,17 @@ static void fill_info(struct it_device *device)
     snprintf(info->description, sizeof info->description, "%.38s, Vulkan %u.%u, %.16s%s",
              p.base.properties.deviceName, VK_API_VERSION_MAJOR(version),
              VK_API_VERSION_MINOR(version), p.v12.driverName,
-             v->has_16bit ? "" : ", no 16-bit storage");
+             !v->has_16bit                                        ? ", no 16-bit storage"
+             : v->matrices.fragments == IT_VULKAN_BF16_FRAGMENTS ? ", bf16 matrices"
+             : v->matrices.fragments == IT_VULKAN_F16_FRAGMENTS  ? ", f16 matrices"
+                                                                 : "");
     fill_memory(v, info);
+    info->memory_held = IT_VULKAN_SCRATCH + IT_VULKAN_STAGING;
     info->max_slab = v->most_bytes;
     info->max_tensor_bytes = v->most_bytes;
     info->offset_align = ALIGN;
-    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16;
+    info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_I32 | 1u << IT_U32 | 1u << IT_I16 |
+                   1u << IT_U8;
     info->flags = IT_DEVICE_DETERMINISTIC | IT_DEVICE_CAPTURE;
 }
 

@@ -4,6 +4,7 @@
 #define IT_VULKAN_VULKAN_H
 
 #include "backends/vulkan/loader.h"
+#include "backends/vulkan/matrices.h"
 #include "backends/vulkan/params.h"
 #include "backends/vulkan/spirv.h"
 #include "core/tensor/backend.h"
@@ -40,6 +41,8 @@ struct it_vulkan {
     bool is_cpu, has_16bit, exact;
     bool as_card; /* INTUITOR_VULKAN_AS_CARD=1: treated like a discrete card, for tests */
     int64_t most_bytes; /* of one buffer */
+    uint32_t most_allocations;
+    struct it_vulkan_matrices matrices;
     /* queue.c */
     uint32_t family;
     VkQueue queue;
@@ -64,6 +67,16 @@ static inline struct it_vulkan *it_vulkan_of(struct it_device *device)
 {
     return device->data;
 }
+
+/* vulkan.c: what the environment asks for, and what the device has. */
+bool it_vulkan_is_set(const char *variable, const char *value);
+bool it_vulkan_has_extension(const struct it_vulkan *v, const char *name);
+
+/* matrices.c: what the device offers, and its features and extensions (three at most) for opening
+ * it: NULL where there is nothing to use. A subgroup is so many invocations. */
+void it_vulkan_matrices_find(struct it_vulkan *v, const VkPhysicalDeviceLimits *limits,
+                             uint32_t subgroup);
+void *it_vulkan_matrices_take(struct it_vulkan *v, const char *extensions[], uint32_t *count);
 
 /* memory.c */
 enum it_status it_vulkan_memory_open(struct it_vulkan *v, size_t bytes, bool for_staging,
@@ -114,7 +127,11 @@ void it_vulkan_fill_table(struct it_device *device);
                                                 .groups = {x, y}, .params = &(the_params),         \
                                                 .params_size = sizeof(the_params)})
 
-enum { IT_VULKAN_GROUP = 64, IT_VULKAN_MOST_GROUPS = 65535 };
+enum {
+    IT_VULKAN_GROUP = 64,
+    IT_VULKAN_MOST_GROUPS = 65535,
+    IT_VULKAN_MATRIX_ROWS = 64, IT_VULKAN_MATRIX_COLUMNS = 128 /* of y, a group of matrix.comp */
+};
 
 static inline int64_t it_vulkan_blocks(int64_t count, int64_t each)
 {
@@ -143,6 +160,7 @@ static inline int it_vulkan_row(const struct it_tensor *t)
 bool it_vulkan_pick(struct it_device *device, const struct it_args *args, enum it_dtype dtype,
                     enum it_vulkan_type *type_out);
 
+it_kernel it_vulkan_matmul; /* ops_matmul.c */
 it_kernel it_vulkan_attn, it_vulkan_attn_bwd, it_vulkan_attn_decode;
 
 #endif

@@ -150,13 +150,25 @@ static enum it_status give_pages(struct it_generator *g, const struct need *need
     return need->part ? copy_part(g, need, table) : IT_OK;
 }
 
+/* The first row that is nobody's. */
+static int64_t free_row(struct it_generator *g)
+{
+    int64_t row = g->full;
+    while (row < g->n_rows && g->sequence[row].completion) { row++; }
+    if (row == g->n_rows) { g->n_rows++; }
+    g->full = row + 1;
+    return row;
+}
+
 static enum it_status start(struct it_generator *g, const struct need *need)
 {
     const struct it_gen_request *request = request_of(g);
     struct it_feed *feed = &g->feed;
     if (!feed->cached) { IT_TRY(cache_prompt(g, need)); }
-    int64_t row = g->n_active++;
+    int64_t row = free_row(g);
     struct it_sequence *sequence = &g->sequence[row];
+    g->n_active++;
+    sequence->number = ++g->started;
     sequence->completion = &g->completions[feed->completion++];
     sequence->capacity = 0;
     sequence->room = need->room;

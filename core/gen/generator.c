@@ -109,7 +109,12 @@ static void open_arrays(struct it_generator *g)
     g->sequence = it_calloc(slots, sizeof *g->sequence);
     g->ids = it_calloc(slots, sizeof *g->ids);
     g->positions = it_calloc(slots, sizeof *g->positions);
+    g->step_ids = it_calloc(slots, sizeof *g->step_ids);
+    g->step_positions = it_calloc(slots, sizeof *g->step_positions);
     g->kv_rows = it_calloc(slots, sizeof *g->kv_rows);
+    for (int f = 0; f < 2; f++) {
+        g->flight[f].number = it_calloc(slots, sizeof *g->flight[f].number);
+    }
     g->next = it_calloc(slots, sizeof *g->next);
     g->tables = it_calloc(slots, slot_pages * sizeof *g->tables);
     g->params = it_calloc(slots, 4 * sizeof *g->params);
@@ -150,9 +155,11 @@ void it_generator_close(struct it_generator *generator)
         g->pending.from, g->pending.to,
         g->feed.pages,   g->sequence,
         g->ids,          g->positions,
+        g->step_ids,     g->step_positions,
         g->kv_rows,      g->next,
         g->tables,       g->params,
         g->keys,         g->stats,
+        g->flight[0].number, g->flight[1].number,
     };
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) { it_free(owned[i]); }
     it_pages_close(&g->pages);
@@ -176,16 +183,16 @@ static void move_row(struct it_generator *g, int64_t to, int64_t from)
            IT_KEY_WORDS * sizeof *g->keys);
 }
 
-/* Close up the rows of ended sequences, keeping the order. */
+/* Close up the rows of ended sequences, keeping the order; no step may be under way. */
 static void compact(struct it_generator *g)
 {
     int64_t kept = 0;
-    for (int64_t r = 0; r < g->n_active; r++) {
+    for (int64_t r = 0; r < g->n_rows; r++) {
         if (!g->sequence[r].completion) { continue; }
         if (r != kept) { move_row(g, kept, r); }
         kept++;
     }
-    g->n_active = kept;
+    g->n_rows = g->full = kept;
 }
 
 static void end_sequence(struct it_generator *g, int64_t row, enum it_finish finish)
@@ -194,6 +201,8 @@ static void end_sequence(struct it_generator *g, int64_t row, enum it_finish fin
     struct it_completion *completion = sequence->completion;
     it_pages_drop(&g->pages, sequence->n_pages, it_gen_table(g, row));
     sequence->completion = NULL;
+    g->n_active--;
+    g->full = min_of(g->full, row);
     completion->finish = finish;
     it_completion_trim(completion);
     if (g->run->done && finish != IT_FINISH_INTERRUPTED) {
@@ -220,54 +229,115 @@ static bool ends(struct it_generator *g, int64_t row, int32_t id, enum it_finish
     return sequence->completion->n == sequence->room;
 }
 
-/* One token for every active row; counts the sequences that end. */
-static enum it_status step(struct it_generator *g, int64_t *ended)
+/* Row r of the step to come, after `ahead` tokens that the host has yet to see. */
+static void plan_row(struct it_generator *g, int64_t r, int64_t ahead)
+{
+    int64_t position = g->positions[r] + ahead;
+    g->step_ids[r] = ahead ? -1 : g->ids[r];
+    g->step_positions[r] = (int32_t)position;
+    g->kv_rows[r] = it_gen_cache_row(it_gen_table(g, r), position, g->limits.page);
+    g->keys[r * IT_KEY_WORDS + IT_KEY_POSITION] = (uint32_t)position + 1; /* of the new token */
+}
+
+/* Who takes part in the step to come: all that will not surely have ended by then. A sequence that
+ * does end in the step under way makes a token too many, which is dropped when it is collected. */
+static int64_t plan_step(struct it_generator *g, struct it_flight *flight)
+{
+    const struct it_flight *before = g->flights > 0 ? &g->flight[g->flights - 1] : NULL;
+    int64_t n = 0;
+    flight->n = g->n_rows;
+    for (int64_t r = 0; r < g->n_rows; r++) {
+        const struct it_sequence *sequence = &g->sequence[r];
+        bool waits = before && r < before->n && before->number[r] == sequence->number;
+        int64_t ahead = waits ? 1 : 0;
+        bool runs = sequence->completion && sequence->completion->n + ahead < sequence->room;
+        flight->number[r] = runs ? sequence->number : 0;
+        g->step_ids[r] = 0;
+        g->kv_rows[r] = -1;
+        if (!runs) { continue; }
+        plan_row(g, r, ahead);
+        n++;
+    }
+    return n;
+}
+
+/* Queue a step, if anybody takes part. */
+static enum it_status submit(struct it_generator *g)
 {
     const struct it_sampling *sampling = &g->run->sampling;
-    for (int64_t r = 0; r < g->n_active; r++) {
-        int32_t position = g->positions[r];
-        g->kv_rows[r] = it_gen_cache_row(it_gen_table(g, r), position, g->limits.page);
-        g->keys[r * IT_KEY_WORDS + IT_KEY_POSITION] = (uint32_t)position + 1; /* of the new token */
-    }
-    struct it_decode_step request = {.n = g->n_active,
-                                     .ids = g->ids,
-                                     .positions = g->positions,
-                                     .kv_rows = g->kv_rows,
-                                     .tables = g->tables,
-                                     .params = g->params,
-                                     .keys = g->keys,
-                                     .head = {.temperature = sampling->logprob_temperature,
-                                              .stat_temperature = sampling->stat_temperature,
-                                              .stat_vocab = sampling->stat_vocab}};
+    struct it_flight *flight = &g->flight[g->flights];
+    if (plan_step(g, flight) == 0) { return IT_OK; }
+    struct it_decode_step step = {.n = flight->n,
+                                  .ids = g->step_ids,
+                                  .positions = g->step_positions,
+                                  .kv_rows = g->kv_rows,
+                                  .tables = g->tables,
+                                  .params = g->params,
+                                  .keys = g->keys,
+                                  .head = {.temperature = sampling->logprob_temperature,
+                                           .stat_temperature = sampling->stat_temperature,
+                                           .stat_vocab = sampling->stat_vocab}};
     double start = it_now();
-    IT_TRY(it_decoder_step(g->decoder, g->run->weights, &request, g->next, g->stats));
+    IT_TRY(it_decoder_submit(g->decoder, g->run->weights, &step));
+    g->flights++;
     g->totals.decode_s += it_now() - start;
     g->totals.steps++;
-    g->totals.new_tokens += g->n_active;
-    int64_t before = *ended;
-    for (int64_t r = 0; r < g->n_active; r++) {
+    return IT_OK;
+}
+
+/* The results of the oldest step. */
+static enum it_status collect(struct it_generator *g, struct it_flight *flight_out)
+{
+    double start = it_now();
+    struct it_flight flight = g->flight[0];
+    g->flight[0] = g->flight[1];
+    g->flight[1] = *flight_out = flight; /* its memory is the next step's */
+    g->flights--;
+    IT_TRY(it_decoder_collect(g->decoder, g->next, g->stats));
+    g->totals.decode_s += it_now() - start;
+    return IT_OK;
+}
+
+/* A token for every row that was still its sequence's. */
+static enum it_status add_tokens(struct it_generator *g)
+{
+    struct it_flight flight;
+    IT_TRY(collect(g, &flight));
+    for (int64_t r = 0; r < flight.n; r++) {
         struct it_sequence *sequence = &g->sequence[r];
         enum it_finish finish;
+        if (!sequence->completion || flight.number[r] != sequence->number) { continue; }
         it_completion_add(sequence->completion, &sequence->capacity, g->next[r],
                           g->stats + r * IT_STAT_COUNT);
         g->ids[r] = g->next[r];
         g->positions[r]++;
-        if (ends(g, r, g->next[r], &finish)) {
-            end_sequence(g, r, finish);
-            ++*ended;
-        }
+        g->totals.new_tokens++;
+        if (ends(g, r, g->next[r], &finish)) { end_sequence(g, r, finish); }
     }
-    if (*ended > before) { compact(g); }
     return IT_OK;
 }
 
+/* Whether fewer rows would do for a smaller step: they close up once nothing is under way. */
+static bool should_close_up(const struct it_generator *g)
+{
+    return g->n_active <= g->n_rows / 2;
+}
+
+/* The next step is queued before the results of the last are looked at, where the decoder runs
+ * ahead: the device has work while the host has its own. */
 static enum it_status loop(struct it_generator *g, struct it_progress *progress)
 {
-    int64_t ended = 0;
+    bool ahead = it_decoder_runs_ahead(g->decoder);
     while (g->n_active > 0 || it_gen_waiting(g)) {
         if (it_interrupted()) { return IT_INTERRUPTED; }
-        IT_TRY(it_gen_admit(g));
-        IT_TRY(step(g, &ended));
+        if (g->flights == 0) {
+            compact(g);
+            IT_TRY(it_gen_admit(g));
+            IT_TRY(submit(g));
+        }
+        if (ahead && !should_close_up(g)) { IT_TRY(submit(g)); }
+        IT_TRY(add_tokens(g));
+        if (g->flights > 0) { IT_TRY(it_gen_admit(g)); }
         if (progress) { it_progress_set(progress, g->totals.new_tokens); }
     }
     return IT_OK;
@@ -297,7 +367,8 @@ static int64_t begin(struct it_generator *g, const struct it_gen_run *run,
     g->run = run;
     g->completions = completions;
     g->totals = (struct it_gen_totals){0};
-    g->n_active = 0;
+    g->n_active = g->n_rows = g->full = 0;
+    g->started = 0;
     it_stop_init(&g->stop, g->tokenizer, sampling->stop_strings);
     it_gen_feed_begin(g);
     return n;
@@ -306,8 +377,12 @@ static int64_t begin(struct it_generator *g, const struct it_gen_run *run,
 /* Whatever is still running or waiting ends here. */
 static void end(struct it_generator *g)
 {
-    for (int64_t r = 0; r < g->n_active; r++) { end_sequence(g, r, IT_FINISH_INTERRUPTED); }
-    g->n_active = 0;
+    struct it_flight unused;
+    while (g->flights > 0) { (void)collect(g, &unused); } /* a failure was reported already */
+    for (int64_t r = 0; r < g->n_rows; r++) {
+        if (g->sequence[r].completion) { end_sequence(g, r, IT_FINISH_INTERRUPTED); }
+    }
+    assert(g->n_active == 0);
     it_gen_feed_end(g);
     assert(g->pages.n_free == g->pages.n);
     g->run = NULL;

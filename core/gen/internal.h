@@ -61,7 +61,8 @@ void it_completion_trim(struct it_completion *completion); /* give back spare me
 
 /* A running sequence; row r of the generator's arrays is its place in a step. */
 struct it_sequence {
-    struct it_completion *completion; /* NULL: has ended */
+    struct it_completion *completion; /* NULL: has ended, and the row is nobody's */
+    int64_t number;                   /* of the sequence in its run, from 1 */
     int64_t capacity;                 /* of the completion's arrays */
     int64_t room;                     /* most new tokens */
     int64_t n_pages;                  /* in its row of tables */
@@ -85,6 +86,12 @@ struct it_pending {
     int32_t *from, *to;              /* [copy_rows] */
 };
 
+/* A step under way: whose rows it has; a row whose sequence has ended since is not looked at. */
+struct it_flight {
+    int64_t n;
+    int64_t *number; /* [slots] 0: nobody's */
+};
+
 struct it_generator {
     const struct it_net *net;
     const struct it_tokenizer *tokenizer;
@@ -97,9 +104,15 @@ struct it_generator {
     struct it_pending pending;
     struct it_feed feed;
 
-    int64_t n_active; /* rows 0 .. n_active - 1 of what follows, in the order they started */
-    struct it_sequence *sequence;              /* [slots] */
-    int32_t *ids, *positions, *kv_rows, *next; /* [slots] */
+    int64_t n_active; /* running sequences */
+    int64_t started;  /* so far in this run */
+    int64_t n_rows;   /* rows 0 .. n_rows - 1 of what follows are theirs, or nobody's ... */
+    int64_t full;     /* ... from this one on */
+    struct it_sequence *sequence; /* [slots] */
+    int32_t *ids, *positions;     /* [slots] the last token that the host knows of, its position */
+    struct it_flight flight[2];   /* the oldest first */
+    int flights;
+    int32_t *step_ids, *step_positions, *kv_rows, *next; /* [slots] of one step */
     int32_t *tables;                           /* [slots][slot_pages] */
     float *params;                             /* [slots][4] */
     uint32_t *keys;                            /* [slots][IT_KEY_WORDS] */

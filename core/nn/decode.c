@@ -24,18 +24,34 @@ struct it_decoder {
     struct it_decoder_options options;
     struct it_tensor *kc, *vc; /* [layers] of [pages*page, kv_heads*head_dim] */
     struct it_head head;
-    struct it_tensor ids, positions, kv_rows, length; /* i [slots] */
-    struct it_tensor table;                           /* i [slots, slot_pages] */
-    struct it_tensor params, keys, stats;             /* a [slots,4], u [slots,6], a [slots,8] */
+    struct it_tensor ids;                        /* i [slots]: read, then drawn */
+    struct it_tensor plan;                       /* i: the four that follow, one upload a step */
+    struct it_tensor positions, kv_rows, length; /* i [slots] */
+    struct it_tensor keys;                       /* u [slots,6] */
+    struct it_tensor table;                      /* i [slots, slot_pages] */
+    struct it_tensor params, stats;              /* a [slots,4], a [slots,8] */
     struct it_tensor iota;                            /* i [slots]: 0, 1, 2, ... */
     struct it_tensor prompt_ids, prompt_positions, prompt_rows, segments;
     int64_t mark; /* activations begin here */
     struct bucket bucket[MAX_BUCKETS];
-    int32_t *host; /* staging of one step's integers, slots * (4 + slot_pages) and reals behind */
-    double *reals; /* slots * IT_STAT_COUNT */
-    void *scratch;
-    uint32_t *host_keys;
+    int32_t *host;    /* staging of `plan` */
+    int32_t *pages;   /* [slots, slot_pages] what the device has of the table ... */
+    double *reals;    /* [slots, 4] ... of the params ... */
+    double temps[2];  /* ... and of the head's options */
+    void *scratch;    /* slots * IT_STAT_COUNT reals */
+    bool ahead;       /* results are fetched, two steps may be under way */
+    int64_t flight[2]; /* rows of the steps queued and not collected, the oldest first */
+    int flights;
+    int fetch; /* number of the next step's fetches, 0 or 1 */
 };
+
+/* Words of a piece of `plan`: views may begin there on every device. */
+static int64_t piece_words(const struct it_decoder *d)
+{
+    enum { EVEN = 64 };
+    return (d->options.slots + EVEN - 1) / EVEN * EVEN;
+}
+enum { KEY_WORDS = 6, PIECES = 3 + KEY_WORDS };
 
 static enum it_status cache_tensors(struct it_decoder *d)
 {
@@ -54,18 +70,22 @@ static enum it_status step_tensors(struct it_decoder *d)
     const struct it_decoder_options *o = &d->options;
     enum it_dtype a = it_dtype_accumulation(d->net->dtype);
     IT_TRY(it_tensor1(d->arena, IT_I32, o->slots, &d->ids));
-    IT_TRY(it_tensor1(d->arena, IT_I32, o->slots, &d->positions));
-    IT_TRY(it_tensor1(d->arena, IT_I32, o->slots, &d->kv_rows));
-    IT_TRY(it_tensor1(d->arena, IT_I32, o->slots, &d->length));
+    IT_TRY(it_tensor1(d->arena, IT_I32, PIECES * piece_words(d), &d->plan));
+    d->positions = it_rows(d->plan, 0, o->slots);
+    d->kv_rows = it_rows(d->plan, piece_words(d), o->slots);
+    d->length = it_rows(d->plan, 2 * piece_words(d), o->slots);
+    d->keys = it_rows(d->plan, 3 * piece_words(d), KEY_WORDS * o->slots);
+    d->keys.dtype = IT_U32;
+    d->keys = it_reshape2(d->keys, o->slots, KEY_WORDS);
     IT_TRY(it_tensor2(d->arena, IT_I32, o->slots, o->slot_pages, &d->table));
     IT_TRY(it_tensor2(d->arena, a, o->slots, 4, &d->params));
-    IT_TRY(it_tensor2(d->arena, IT_U32, o->slots, 6, &d->keys));
     IT_TRY(it_tensor2(d->arena, a, o->slots, IT_STAT_COUNT, &d->stats));
     IT_TRY(it_tensor1(d->arena, IT_I32, o->slots, &d->iota));
     IT_TRY(it_tensor1(d->arena, IT_I32, o->prefill_tokens, &d->prompt_ids));
     IT_TRY(it_tensor1(d->arena, IT_I32, o->prefill_tokens, &d->prompt_positions));
     IT_TRY(it_tensor1(d->arena, IT_I32, o->prefill_tokens, &d->prompt_rows));
     IT_TRY(it_tensor2(d->arena, IT_I32, o->prefill_tokens, 5, &d->segments));
+    IT_TRY(it_upload(d->ids, d->host)); /* zeros: ids of rows that nobody has are ids */
     for (int64_t i = 0; i < o->slots; i++) { d->host[i] = (int32_t)i; }
     return it_upload(d->iota, d->host);
 }
@@ -81,9 +101,13 @@ enum it_status it_decoder_open(struct it_net *net, struct it_arena *arena,
     d->options = *options;
     d->kc = it_calloc((size_t)net->config.layers, sizeof *d->kc);
     d->vc = it_calloc((size_t)net->config.layers, sizeof *d->vc);
-    d->host = it_calloc(slots * (size_t)options->slot_pages + slots, sizeof *d->host);
-    d->host_keys = it_calloc(slots * 6, sizeof *d->host_keys);
-    d->reals = it_calloc(slots * IT_STAT_COUNT, sizeof *d->reals);
+    d->host = it_calloc((size_t)(PIECES * piece_words(d)), sizeof *d->host);
+    d->pages = it_calloc(slots * (size_t)options->slot_pages, sizeof *d->pages);
+    memset(d->pages, 0xff, slots * (size_t)options->slot_pages * sizeof *d->pages);
+    d->reals = it_calloc(slots * 4, sizeof *d->reals);
+    d->reals[0] = d->temps[0] = -1.0; /* neither is what a step asks for: the first one uploads */
+    int64_t fetched = options->slots * IT_STAT_COUNT * (int64_t)sizeof(float);
+    d->ahead = !it_arena_is_measuring(arena) && it_device_fetches(net->device, fetched);
     d->scratch = it_calloc(slots * IT_STAT_COUNT, sizeof(double));
     const struct it_head_sizes head = {.use = IT_HEAD_DECODE, .most = options->slots};
     enum it_status status;
@@ -106,7 +130,7 @@ void it_decoder_close(struct it_decoder *d)
     it_free(d->kc);
     it_free(d->vc);
     it_free(d->host);
-    it_free(d->host_keys);
+    it_free(d->pages);
     it_free(d->reals);
     it_free(d->scratch);
     it_free(d);
@@ -232,39 +256,88 @@ static enum it_status run_bucket(struct it_decoder *d, const struct it_weights *
     return status != IT_OK ? status : ended;
 }
 
-/* Integers of a step into a device tensor of `rows` rows, the rows past n filled with `pad`. */
-static enum it_status put_ints(struct it_decoder *d, struct it_tensor t, const int32_t *values,
-                               int64_t n, int64_t width, int64_t rows, int32_t pad)
+/* Rows [first, last) of a host array whose rows are `width` long. */
+static enum it_status put_rows(struct it_tensor t, const int32_t *values, int64_t width,
+                               int64_t first, int64_t last)
 {
-    memcpy(d->host, values, (size_t)(n * width) * sizeof *d->host);
-    for (int64_t i = n * width; i < rows * width; i++) { d->host[i] = pad; }
-    return it_upload(it_rows(t, 0, rows), d->host);
+    return it_upload(it_rows(t, first, last - first), values + first * width);
 }
 
-static enum it_status put_step(struct it_decoder *d, const struct it_decode_step *step,
-                               int64_t rows)
+/* The ids that the host knows: the others are there. */
+static enum it_status put_ids(struct it_decoder *d, const struct it_decode_step *step)
 {
-    int64_t n = step->n;
-    IT_TRY(put_ints(d, d->ids, step->ids, n, 1, rows, 0));
-    IT_TRY(put_ints(d, d->positions, step->positions, n, 1, rows, 0));
-    IT_TRY(put_ints(d, d->kv_rows, step->kv_rows, n, 1, rows, -1));
-    IT_TRY(put_ints(d, d->table, step->tables, n, d->options.slot_pages, rows, 0));
-    for (int64_t i = 0; i < rows; i++) { d->host[i] = i < n ? step->positions[i] + 1 : 0; }
-    IT_TRY(it_upload(it_rows(d->length, 0, rows), d->host));
-    memset(d->reals, 0, (size_t)rows * 4 * sizeof *d->reals); /* padding rows: greedy */
-    for (int64_t i = 0; i < n * 4; i++) { d->reals[i] = (double)step->params[i]; }
-    IT_TRY(it_put_reals(it_rows(d->params, 0, rows), d->reals, d->scratch));
-    memset(d->host_keys, 0, (size_t)rows * 6 * sizeof *d->host_keys);
-    memcpy(d->host_keys, step->keys, (size_t)n * 6 * sizeof *d->host_keys);
-    IT_TRY(it_upload(it_rows(d->keys, 0, rows), d->host_keys));
+    for (int64_t first = 0, last; first < step->n; first = last + 1) {
+        for (last = first; last < step->n && step->ids[last] >= 0;) { last++; }
+        if (last > first) { IT_TRY(put_rows(d->ids, step->ids, 1, first, last)); }
+    }
+    return IT_OK;
+}
+
+/* The rows of page numbers that are new. */
+static enum it_status put_table(struct it_decoder *d, const struct it_decode_step *step)
+{
+    int64_t width = d->options.slot_pages;
+    size_t bytes = (size_t)width * sizeof *d->pages;
+    for (int64_t first = 0, last; first < step->n; first = last + 1) {
+        for (last = first; last < step->n; last++) {
+            const int32_t *row = step->tables + last * width;
+            if (memcmp(d->pages + last * width, row, bytes) == 0) { break; }
+            memcpy(d->pages + last * width, row, bytes);
+        }
+        if (last > first) { IT_TRY(put_rows(d->table, step->tables, width, first, last)); }
+    }
+    return IT_OK;
+}
+
+/* Positions, cache rows, lengths and keys: rows from n on are nobody's. */
+static enum it_status put_plan(struct it_decoder *d, const struct it_decode_step *step)
+{
+    int64_t each = piece_words(d);
+    memset(d->host, 0, (size_t)(PIECES * each) * sizeof *d->host);
+    for (int64_t i = 0; i < d->options.slots; i++) {
+        bool used = i < step->n && step->kv_rows[i] >= 0;
+        d->host[i] = used ? step->positions[i] : 0;
+        d->host[each + i] = used ? step->kv_rows[i] : -1;
+        d->host[2 * each + i] = used ? step->positions[i] + 1 : 0;
+    }
+    memcpy(d->host + 3 * each, step->keys, (size_t)(step->n * KEY_WORDS) * sizeof *d->host);
+    return it_upload(d->plan, d->host);
+}
+
+/* Rows from n on are greedy, which is the least work. */
+static enum it_status put_params(struct it_decoder *d, const struct it_decode_step *step)
+{
+    bool changed = false;
+    for (int64_t i = 0; i < d->options.slots * 4; i++) {
+        double value = i < step->n * 4 ? (double)step->params[i] : 0.0;
+        changed = changed || d->reals[i] != value;
+        d->reals[i] = value;
+    }
+    return changed ? it_put_reals(d->params, d->reals, d->scratch) : IT_OK;
+}
+
+static enum it_status put_step(struct it_decoder *d, const struct it_decode_step *step)
+{
+    const double temps[2] = {step->head.temperature, step->head.stat_temperature};
+    IT_TRY(put_ids(d, step));
+    IT_TRY(put_plan(d, step));
+    IT_TRY(put_table(d, step));
+    IT_TRY(put_params(d, step));
+    if (memcmp(d->temps, temps, sizeof temps) == 0) { return IT_OK; }
+    memcpy(d->temps, temps, sizeof temps);
     return it_head_set(&d->head, &step->head);
 }
 
-enum it_status it_decoder_step(struct it_decoder *d, const struct it_weights *weights,
-                               const struct it_decode_step *step, int32_t *ids_out,
-                               double *stats_out)
+bool it_decoder_runs_ahead(const struct it_decoder *d)
+{
+    return d->ahead;
+}
+
+enum it_status it_decoder_submit(struct it_decoder *d, const struct it_weights *weights,
+                                 const struct it_decode_step *step)
 {
     assert(step->n > 0 && step->n <= d->options.slots);
+    assert(d->flights < (d->ahead ? 2 : 1));
     int index = 0;
     int64_t rows = 1;
     while (rows < step->n) {
@@ -272,10 +345,42 @@ enum it_status it_decoder_step(struct it_decoder *d, const struct it_weights *we
         index++;
     }
     if (rows > d->options.slots) { rows = d->options.slots; }
-    IT_TRY(put_step(d, step, rows));
+    IT_TRY(put_step(d, step));
     IT_TRY(run_bucket(d, weights, index, rows, step->head.stat_vocab));
-    IT_TRY(it_download(ids_out, it_rows(d->ids, 0, step->n)));
-    return it_get_reals(stats_out, it_rows(d->stats, 0, step->n), d->scratch);
+    if (d->ahead) {
+        IT_TRY(it_fetch(it_rows(d->ids, 0, step->n), 2 * d->fetch));
+        IT_TRY(it_fetch(it_rows(d->stats, 0, step->n), 2 * d->fetch + 1));
+        d->fetch = 1 - d->fetch;
+    }
+    d->flight[d->flights++] = step->n;
+    return IT_OK;
+}
+
+enum it_status it_decoder_collect(struct it_decoder *d, int32_t *ids_out, double *stats_out)
+{
+    assert(d->flights > 0);
+    int64_t n = d->flight[0];
+    int fetch = 2 * (d->flights == 2 ? d->fetch : 1 - d->fetch);
+    struct it_tensor ids = it_rows(d->ids, 0, n), stats = it_rows(d->stats, 0, n);
+    d->flight[0] = d->flight[1];
+    d->flights--;
+    if (!d->ahead) {
+        IT_TRY(it_download(ids_out, ids));
+        return it_get_reals(stats_out, stats, d->scratch);
+    }
+    float *reals = d->scratch; /* devices that fetch have no F64 */
+    IT_TRY(it_fetch_take(ids_out, ids, fetch));
+    IT_TRY(it_fetch_take(reals, stats, fetch + 1));
+    for (int64_t i = 0; i < n * IT_STAT_COUNT; i++) { stats_out[i] = (double)reals[i]; }
+    return IT_OK;
+}
+
+enum it_status it_decoder_step(struct it_decoder *d, const struct it_weights *weights,
+                               const struct it_decode_step *step, int32_t *ids_out,
+                               double *stats_out)
+{
+    IT_TRY(it_decoder_submit(d, weights, step));
+    return it_decoder_collect(d, ids_out, stats_out);
 }
 
 /* The largest prefill and the largest step over views without memory. */

@@ -48,6 +48,17 @@ enum it_status it_step_forward(struct it_pass *pass, const struct it_step *step,
 enum it_status it_step_backward(struct it_pass *pass, const struct it_step *step,
                                 struct it_flow *flow, const struct it_saved *saved);
 
+/* fused.c. What the ops of tier F do of a decode step from `step` on, where the device has them:
+ * the steps done, 0 where there are none. */
+enum it_status it_step_fused(struct it_pass *pass, const struct it_step *step,
+                             struct it_flow *flow, int *steps_out);
+
+/* Of a pass: an activation [tokens, columns]; q, k and v as column views of flow->qkv; what
+ * attention is told. */
+enum it_status it_pass_activation(struct it_pass *pass, int64_t columns, struct it_tensor *t_out);
+void it_flow_split(const struct it_pass *pass, struct it_flow *flow);
+struct it_attn_shape it_pass_attn_shape(const struct it_pass *pass);
+
 /* x = embedding rows of pass->ids, allocated from pass->arena. */
 enum it_status it_pass_embed(struct it_pass *pass, struct it_tensor *x_out);
 /* Layer pass->layer: x -> x_out. saved [IT_MAX_STEPS] is written in mode KEEP. */
@@ -65,6 +76,11 @@ enum it_status it_lora_forward(struct it_pass *pass, enum it_slot slot, struct i
 /* Adds into dx and into the gradients of A and B. */
 enum it_status it_lora_backward(struct it_pass *pass, enum it_slot slot, struct it_tensor dx,
                                 struct it_tensor dy, struct it_tensor x, struct it_tensor u);
+
+/* parked.c. Before a recalled set's tensors are used: stage 0 is the embedding, l + 1 is layer l,
+ * layers + 1 the rest. Nothing to do for other sets. */
+enum it_status it_weights_arrive(const struct it_weights *weights, int stage);
+void it_arrival_close(struct it_arrival *arrival);
 
 /* ---- helpers ---- */
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 libintuitor_la_SOURCES += \
 	core/nn/decode.c \
+	core/nn/fused.c \
 	core/nn/head.c \
 	core/nn/head.h \
 	core/nn/internal.h \
@@ -8,6 +9,7 @@ libintuitor_la_SOURCES += \
 	core/nn/net.c \
 	core/nn/nn.h \
 	core/nn/optimizer.c \
+	core/nn/parked.c \
 	core/nn/pass.c \
 	core/nn/rope.c \
 	core/nn/safetensors.c \

@@ -51,10 +51,10 @@ enum it_slot {
     IT_SLOT_QKV_BIAS, /* [(heads + 2 kv_heads) head_dim] */
     IT_SLOT_QNORM,    /* [head_dim]: each head by itself, or [heads head_dim]: all as one row */
     IT_SLOT_KNORM,    /* [head_dim] or [kv_heads head_dim] */
-    IT_SLOT_OUT,     /* [hidden, heads head_dim] */
-    IT_SLOT_NORM2,   /* [hidden] before (or after) the feed-forward */
-    IT_SLOT_GATE_UP, /* [2 ff, hidden]: gate rows, then up */
-    IT_SLOT_DOWN,    /* [hidden, ff] */
+    IT_SLOT_OUT,      /* [hidden, heads head_dim] */
+    IT_SLOT_NORM2,    /* [hidden] before (or after) the feed-forward */
+    IT_SLOT_GATE_UP,  /* [2 ff, hidden]: gate rows, then up */
+    IT_SLOT_DOWN,     /* [hidden, ff] */
     IT_LAYER_SLOTS,
     IT_SLOT_EMBED = IT_LAYER_SLOTS, /* [vocab, hidden] */
     IT_SLOT_FINAL_NORM,             /* [hidden] */
@@ -77,9 +77,9 @@ enum it_dim {
 int64_t it_dim_size(const struct it_model_config *config, enum it_dim dim);
 
 enum it_weight_flag {
-    IT_WEIGHT_DECAY = 1 << 0, /* weight decay applies */
-    IT_WEIGHT_NORM = 1 << 1,  /* starts at one, not random */
-    IT_WEIGHT_BIAS = 1 << 2,  /* starts at zero */
+    IT_WEIGHT_DECAY = 1 << 0,  /* weight decay applies */
+    IT_WEIGHT_NORM = 1 << 1,   /* starts at one, not random */
+    IT_WEIGHT_BIAS = 1 << 2,   /* starts at zero */
     IT_WEIGHT_UNTIED = 1 << 3, /* exists only when the head is not tied */
     IT_WEIGHT_FROZEN = 1 << 4  /* has adapters beside it: never written, memory of the net's */
 };
@@ -149,6 +149,7 @@ struct it_weights {
     struct it_weight *item; /* [n]; layer l's slot s is item[l * IT_LAYER_SLOTS + s] */
     int n_base;             /* items of the model itself; adapters follow, where there are any */
     int n;
+    struct it_arrival *arrival; /* of a recalled set, owned; NULL: all is there */
 };
 
 /* Low-rank adapters (LoRA, arXiv 2106.09685): a matrix W [out, in] of the file is used as
@@ -214,6 +215,23 @@ enum it_status it_weights_fill(struct it_weights *weights, double value);
 enum it_status it_weights_init(const struct it_net *net, struct it_weights *weights, uint64_t seed);
 /* reference <- mix * policy + (1 - mix) * reference (TR-DPO; mix 1 copies) */
 enum it_status it_weights_mix(struct it_weights *to, double mix, const struct it_weights *from);
+
+/* ---- weights that wait in host memory: parked.c; nets without adapters ---- */
+
+/* The net's weights as they are now, in host memory (it_device_host): a set to keep and to recall,
+ * not to compute with. */
+enum it_status it_weights_park(const struct it_net *net, const char *label,
+                               struct it_weights *weights_out);
+/* parked <- from, a set of the device */
+enum it_status it_weights_store(struct it_weights *parked, const struct it_weights *from);
+/* The parked set in `arena`, for forward passes: the first brings each layer while it computes the
+ * one before, those after it find all there. `parked` outlives it. */
+enum it_status it_weights_recall(const struct it_net *net, const struct it_weights *parked,
+                                 struct it_arena *arena, struct it_weights *weights_out);
+/* it_weights_mix of a parked set: `arena` has room for it meanwhile. */
+enum it_status it_weights_mix_parked(const struct it_net *net, struct it_weights *parked,
+                                     struct it_arena *arena, double mix,
+                                     const struct it_weights *from);
 
 /* ---- adapters: lora.c ---- */
 
@@ -322,15 +340,23 @@ enum it_status it_decoder_copy(struct it_decoder *decoder, int64_t n, const int3
 /* One token for each of n <= slots sequences. Arrays are the caller's, [n] or [n][...]. */
 struct it_decode_step {
     int64_t n;
-    const int32_t *ids;       /* [n] the last token of each */
+    const int32_t *ids;       /* [n] the last token of each; -1: what its row drew last */
     const int32_t *positions; /* [n] its position */
-    const int32_t *kv_rows;   /* [n] its cache row */
+    const int32_t *kv_rows;   /* [n] its cache row; -1: nobody's row, as rows from n on are */
     const int32_t *tables;    /* [n][slot_pages] page numbers */
     const float *params;      /* [n][4] sampling: see sample in ops.def */
     const uint32_t *keys;     /* [n][6] */
     struct it_head_options head;
 };
-/* ids_out [n]; stats_out [n][IT_STAT_COUNT] of the sampled ids, unfiltered distribution. */
+/* Steps are queued and their results collected in that order: each before the next is queued, or,
+ * where the decoder runs ahead, after the next one at the latest. Uploads what changed since the
+ * last step. ids_out [n]; stats_out [n][IT_STAT_COUNT] of the sampled ids, unfiltered
+ * distribution. */
+bool it_decoder_runs_ahead(const struct it_decoder *decoder);
+enum it_status it_decoder_submit(struct it_decoder *decoder, const struct it_weights *weights,
+                                 const struct it_decode_step *step);
+enum it_status it_decoder_collect(struct it_decoder *decoder, int32_t *ids_out, double *stats_out);
+/* Both. */
 enum it_status it_decoder_step(struct it_decoder *decoder, const struct it_weights *weights,
                                const struct it_decode_step *step, int32_t *ids_out,
                                double *stats_out);
@@ -339,22 +365,31 @@ enum it_status it_decoder_step(struct it_decoder *decoder, const struct it_weigh
 
 struct it_adamw_options {
     double beta1, beta2, eps, weight_decay;
+    bool eight_bit;  /* moments in 8 bits, but for tensors below IT_SMALLEST_CODED elements */
+    bool stochastic; /* BF16 weights are rounded at random and have no masters */
+    uint64_t seed;   /* of that */
 };
+enum { IT_SMALLEST_CODED = 4096 };
 struct it_optimizer {
     struct it_net *net;
-    struct it_weights m, v; /* accumulation type */
-    struct it_weights lo;   /* I16 low halves of BF16 weights; tensors absent otherwise */
-    struct it_arena *scratch;
+    struct it_weights m, v;             /* accumulation type, or U8 codes (adamw8 in ops.def) ... */
+    struct it_weights m_scale, v_scale; /* ... with their scales; tensors absent otherwise */
+    struct it_weights lo;               /* I16 low halves of BF16 weights; n 0: none */
+    struct it_arena *arena;
+    struct it_tensor keys;       /* [tensors, 4] of rounding at random; absent otherwise */
     struct it_tensor scalars[2]; /* without and with weight decay */
     struct it_tensor sumsq;
     struct it_adamw_options options;
     int64_t step; /* updates done */
 };
-/* Moments start at zero, low halves at zero (the master is the weight as loaded). */
+/* Moments start at zero, low halves at zero (the master is the weight as loaded). IT_INVALID:
+ * `stochastic` and weights that are not BF16. */
 enum it_status it_optimizer_open(struct it_net *net, const struct it_adamw_options *options,
                                  struct it_optimizer **optimizer_out);
 void it_optimizer_close(struct it_optimizer *optimizer);
-int64_t it_optimizer_bytes(const struct it_net *net);
+/* What it_optimizer_open refuses, before anything is allocated. */
+enum it_status it_adamw_check(const struct it_net *net, const struct it_adamw_options *options);
+int64_t it_optimizer_bytes(const struct it_net *net, const struct it_adamw_options *options);
 /* The global 2-norm of the gradients: not finite when any gradient is not. */
 enum it_status it_grad_norm(struct it_optimizer *optimizer, const struct it_weights *grads,
                             double *norm_out);

@@ -16,9 +16,13 @@ enum it_status it_pass_block(struct it_pass *pass, struct it_tensor x, struct it
 {
     struct it_flow flow = {.x = x};
     struct it_saved unused;
-    for (int s = 0; pass->net->arch->steps[s].kind != IT_STEP_END; s++) {
-        IT_TRY(it_step_forward(pass, &pass->net->arch->steps[s], &flow,
+    const struct it_step *steps = pass->net->arch->steps;
+    for (int s = 0, done = 0; steps[s].kind != IT_STEP_END; s += done) {
+        IT_TRY(it_step_fused(pass, &steps[s], &flow, &done));
+        if (done > 0) { continue; }
+        IT_TRY(it_step_forward(pass, &steps[s], &flow,
                                pass->mode == IT_PASS_KEEP ? &saved[s] : &unused));
+        done = 1;
     }
     *x_out = flow.x;
     return IT_OK;

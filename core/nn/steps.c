@@ -7,7 +7,7 @@
 
 #include "core/nn/internal.h"
 
-static enum it_status activation(struct it_pass *pass, int64_t columns, struct it_tensor *t_out)
+enum it_status it_pass_activation(struct it_pass *pass, int64_t columns, struct it_tensor *t_out)
 {
     return it_tensor2(pass->arena, pass->net->dtype, pass->tokens, columns, t_out);
 }
@@ -81,7 +81,9 @@ static enum it_status merge(struct it_pass *pass, const struct it_step *step, st
 {
     (void)step, (void)saved;
     struct it_tensor y = flow->residual; /* in place, unless a norm kept it for backward */
-    if (pass->mode == IT_PASS_KEEP) { IT_TRY(activation(pass, pass->net->config.hidden, &y)); }
+    if (pass->mode == IT_PASS_KEEP) {
+        IT_TRY(it_pass_activation(pass, pass->net->config.hidden, &y));
+    }
     IT_TRY(it_scale_add(y, 1.0, flow->x, 1.0, flow->residual));
     flow->x = y;
     return IT_OK;
@@ -103,7 +105,7 @@ static enum it_status norm(struct it_pass *pass, const struct it_step *step, str
                            struct it_saved *saved)
 {
     struct it_tensor y, rstd;
-    IT_TRY(activation(pass, pass->net->config.hidden, &y));
+    IT_TRY(it_pass_activation(pass, pass->net->config.hidden, &y));
     IT_TRY(it_tensor1(pass->arena, it_dtype_accumulation(pass->net->dtype), pass->tokens, &rstd));
     IT_TRY(it_rmsnorm(y, rstd, flow->x, weight(pass, step->slot), pass->net->config.rms_eps));
     *saved = (struct it_saved){{flow->x, rstd}};
@@ -115,7 +117,7 @@ static enum it_status norm_back(struct it_pass *pass, const struct it_step *step
                                 struct it_flow *flow, const struct it_saved *saved)
 {
     struct it_tensor dx, dw;
-    IT_TRY(activation(pass, pass->net->config.hidden, &dx));
+    IT_TRY(it_pass_activation(pass, pass->net->config.hidden, &dx));
     IT_TRY(norm_gradient(pass, step->slot, &dw));
     IT_TRY(it_rmsnorm_bwd(dx, dw, flow->x, saved->t[0], weight(pass, step->slot), saved->t[1]));
     flow->x = dx;
@@ -125,7 +127,7 @@ static enum it_status norm_back(struct it_pass *pass, const struct it_step *step
 /* ---- attention ---- */
 
 /* q, k and v as column views of flow->qkv. */
-static void split(const struct it_pass *pass, struct it_flow *flow)
+void it_flow_split(const struct it_pass *pass, struct it_flow *flow)
 {
     int64_t q = it_dim_size(&pass->net->config, IT_DIM_Q);
     int64_t kv = it_dim_size(&pass->net->config, IT_DIM_KV);
@@ -138,8 +140,8 @@ static enum it_status qkv(struct it_pass *pass, const struct it_step *step, stru
                           struct it_saved *saved)
 {
     (void)step;
-    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
-    split(pass, flow);
+    IT_TRY(it_pass_activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
+    it_flow_split(pass, flow);
     *saved = (struct it_saved){{flow->x}};
     return project(pass, IT_SLOT_QKV, weight(pass, IT_SLOT_QKV_BIAS), flow->qkv, flow->x,
                    &saved->t[1]);
@@ -151,14 +153,14 @@ static enum it_status qkv_back(struct it_pass *pass, const struct it_step *step,
     (void)step;
     struct it_tensor bias = gradient(pass, IT_SLOT_QKV_BIAS);
     if (bias.dtype != IT_NONE) { IT_TRY(it_sum_rows(bias, flow->qkv)); }
-    IT_TRY(activation(pass, pass->net->config.hidden, &flow->x));
+    IT_TRY(it_pass_activation(pass, pass->net->config.hidden, &flow->x));
     return project_back(pass, IT_SLOT_QKV, flow->x, flow->qkv, saved->t[0], saved->t[1]);
 }
 
 /* In memory of its own, where each `width` columns can be a row. */
 static enum it_status dense(struct it_pass *pass, struct it_tensor t, struct it_tensor *copy_out)
 {
-    IT_TRY(activation(pass, t.shape[1], copy_out));
+    IT_TRY(it_pass_activation(pass, t.shape[1], copy_out));
     return it_copy(*copy_out, t);
 }
 
@@ -174,7 +176,7 @@ static enum it_status norm_part(struct it_pass *pass, enum it_slot slot, struct 
     struct it_tensor w = weight(pass, slot), y;
     int64_t rows = it_tensor_count(part) / w.shape[0];
     IT_TRY(dense(pass, *part, x_out));
-    IT_TRY(activation(pass, part->shape[1], &y));
+    IT_TRY(it_pass_activation(pass, part->shape[1], &y));
     IT_TRY(it_tensor1(pass->arena, it_dtype_accumulation(pass->net->dtype), rows, rstd_out));
     IT_TRY(it_rmsnorm(in_rows(y, w), *rstd_out, in_rows(*x_out, w), w, pass->net->config.rms_eps));
     *part = y;
@@ -188,7 +190,7 @@ static enum it_status norm_part_back(struct it_pass *pass, enum it_slot slot,
 {
     struct it_tensor w = weight(pass, slot), dy, dx, dw;
     IT_TRY(dense(pass, part, &dy));
-    IT_TRY(activation(pass, part.shape[1], &dx));
+    IT_TRY(it_pass_activation(pass, part.shape[1], &dx));
     IT_TRY(norm_gradient(pass, slot, &dw));
     IT_TRY(it_rmsnorm_bwd(in_rows(dx, w), dw, in_rows(dy, w), in_rows(x, w), w, rstd));
     return it_copy(part, dx);
@@ -231,7 +233,7 @@ static enum it_status rope_back(struct it_pass *pass, const struct it_step *step
     return turn(pass, flow, -1); /* a rotation undoes itself */
 }
 
-static struct it_attn_shape attn_shape(const struct it_pass *pass)
+struct it_attn_shape it_pass_attn_shape(const struct it_pass *pass)
 {
     const struct it_model_config *c = &pass->net->config;
     return (struct it_attn_shape){.heads = c->heads,
@@ -245,17 +247,17 @@ static enum it_status attn(struct it_pass *pass, const struct it_step *step, str
 {
     (void)step;
     struct it_tensor q = flow->q, k = flow->k, v = flow->v, y, lse;
-    IT_TRY(activation(pass, q.shape[1], &y));
+    IT_TRY(it_pass_activation(pass, q.shape[1], &y));
     if (pass->mode == IT_PASS_PREFILL || pass->mode == IT_PASS_DECODE) {
         IT_TRY(it_kv_write(pass->kc[pass->layer], pass->vc[pass->layer], k, v, pass->kv_rows));
     }
     if (pass->mode == IT_PASS_DECODE) {
         IT_TRY(it_attn_decode(y, q, pass->kc[pass->layer], pass->vc[pass->layer], pass->table,
-                              pass->length, attn_shape(pass)));
+                              pass->length, it_pass_attn_shape(pass)));
     } else {
         IT_TRY(it_tensor2(pass->arena, it_dtype_accumulation(pass->net->dtype), pass->tokens,
                           pass->net->config.heads, &lse));
-        IT_TRY(it_attn(y, lse, q, k, v, pass->segments, attn_shape(pass)));
+        IT_TRY(it_attn(y, lse, q, k, v, pass->segments, it_pass_attn_shape(pass)));
         *saved = (struct it_saved){{q, k, v, y, lse}};
     }
     flow->x = y;
@@ -266,8 +268,8 @@ static enum it_status attn_back(struct it_pass *pass, const struct it_step *step
                                 struct it_flow *flow, const struct it_saved *saved)
 {
     (void)step;
-    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
-    split(pass, flow);
+    IT_TRY(it_pass_activation(pass, it_dim_size(&pass->net->config, IT_DIM_QKV), &flow->qkv));
+    it_flow_split(pass, flow);
     return it_attn_bwd((struct it_attn_grads){flow->q, flow->k, flow->v}, flow->x,
                        (struct it_attn_saved){.q = saved->t[0],
                                               .k = saved->t[1],
@@ -275,7 +277,7 @@ static enum it_status attn_back(struct it_pass *pass, const struct it_step *step
                                               .y = saved->t[3],
                                               .lse = saved->t[4],
                                               .segs = pass->segments},
-                       attn_shape(pass));
+                       it_pass_attn_shape(pass));
 }
 
 static enum it_status out(struct it_pass *pass, const struct it_step *step, struct it_flow *flow,
@@ -283,7 +285,7 @@ static enum it_status out(struct it_pass *pass, const struct it_step *step, stru
 {
     (void)step;
     struct it_tensor y;
-    IT_TRY(activation(pass, pass->net->config.hidden, &y));
+    IT_TRY(it_pass_activation(pass, pass->net->config.hidden, &y));
     *saved = (struct it_saved){{flow->x}};
     IT_TRY(project(pass, IT_SLOT_OUT, absent, y, flow->x, &saved->t[1]));
     flow->x = y;
@@ -295,7 +297,7 @@ static enum it_status out_back(struct it_pass *pass, const struct it_step *step,
 {
     (void)step;
     struct it_tensor dx;
-    IT_TRY(activation(pass, it_dim_size(&pass->net->config, IT_DIM_Q), &dx));
+    IT_TRY(it_pass_activation(pass, it_dim_size(&pass->net->config, IT_DIM_Q), &dx));
     IT_TRY(project_back(pass, IT_SLOT_OUT, dx, flow->x, saved->t[0], saved->t[1]));
     flow->x = dx;
     return IT_OK;
@@ -309,9 +311,9 @@ static enum it_status mlp(struct it_pass *pass, const struct it_step *step, stru
     (void)step;
     const struct it_model_config *c = &pass->net->config;
     struct it_tensor gate_up, h, y;
-    IT_TRY(activation(pass, 2 * c->ff, &gate_up));
-    IT_TRY(activation(pass, c->ff, &h));
-    IT_TRY(activation(pass, c->hidden, &y));
+    IT_TRY(it_pass_activation(pass, 2 * c->ff, &gate_up));
+    IT_TRY(it_pass_activation(pass, c->ff, &h));
+    IT_TRY(it_pass_activation(pass, c->hidden, &y));
     *saved = (struct it_saved){{flow->x, gate_up, h}};
     IT_TRY(project(pass, IT_SLOT_GATE_UP, absent, gate_up, flow->x, &saved->t[3]));
     IT_TRY(it_swiglu(h, gate_up));
@@ -326,9 +328,9 @@ static enum it_status mlp_back(struct it_pass *pass, const struct it_step *step,
     (void)step;
     const struct it_model_config *c = &pass->net->config;
     struct it_tensor dh, dgate_up, dx;
-    IT_TRY(activation(pass, c->ff, &dh));
-    IT_TRY(activation(pass, 2 * c->ff, &dgate_up));
-    IT_TRY(activation(pass, c->hidden, &dx));
+    IT_TRY(it_pass_activation(pass, c->ff, &dh));
+    IT_TRY(it_pass_activation(pass, 2 * c->ff, &dgate_up));
+    IT_TRY(it_pass_activation(pass, c->hidden, &dx));
     IT_TRY(project_back(pass, IT_SLOT_DOWN, dh, flow->x, saved->t[2], saved->t[4]));
     IT_TRY(it_swiglu_bwd(dgate_up, dh, saved->t[1]));
     IT_TRY(project_back(pass, IT_SLOT_GATE_UP, dx, dgate_up, saved->t[0], saved->t[3]));

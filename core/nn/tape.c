@@ -94,6 +94,7 @@ static enum it_status forward_in_place(struct it_tape *tape, struct it_tensor x,
             IT_TRY(it_copy(*input, x));
         }
         int64_t mark = it_arena_mark(tape->arena);
+        IT_TRY(it_weights_arrive(pass->weights, pass->layer + 1));
         IT_TRY(it_pass_block(pass, x, NULL, &x));
         it_arena_reset(tape->arena, mark);
     }
@@ -117,7 +118,9 @@ enum it_status it_tape_forward(struct it_tape *tape, const struct it_weights *we
                                double *stats_out)
 {
     struct it_tensor x;
+    assert(!weights->arrival || !tape->options.train);
     IT_TRY(begin(tape, weights, pack));
+    IT_TRY(it_weights_arrive(weights, 0));
     IT_TRY(it_pass_embed(&tape->pass, &x));
     bool keep = tape->options.train && tape->options.checkpoint == IT_CHECKPOINT_NONE;
     if (keep) {
@@ -125,6 +128,7 @@ enum it_status it_tape_forward(struct it_tape *tape, const struct it_weights *we
     } else {
         IT_TRY(forward_in_place(tape, x, tape->options.train));
     }
+    IT_TRY(it_weights_arrive(weights, (int)tape->net->config.layers + 1));
     return it_head_forward(&tape->head, weights, tape->hidden, pack, head, stats_out);
 }
 

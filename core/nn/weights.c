@@ -6,7 +6,7 @@
 #include "core/base/mem.h"
 #include "core/base/pool.h"
 #include "core/base/rng.h"
-#include "core/nn/nn.h"
+#include "core/nn/internal.h"
 #include "core/tensor/kmath.h"
 
 static const struct it_slot_row *slot_row(const struct it_net *net, enum it_slot slot)
@@ -109,6 +109,7 @@ enum it_status it_weights_open(const struct it_net *net, const char *label, enum
 
 void it_weights_close(struct it_weights *weights)
 {
+    it_arrival_close(weights->arrival);
     it_free(weights->item);
     if (weights->owned) { it_arena_close(weights->arena); }
     *weights = (struct it_weights){0};

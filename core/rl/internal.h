@@ -95,6 +95,22 @@ struct it_update_totals {
 /* plan.c: which models a recipe keeps beside the policy. */
 bool it_needs_reference(const struct it_recipe *recipe);
 bool it_needs_annotator(const struct it_recipe *recipe);
+/* Self-certainty from a pass of its own, and not from the sampler. */
+bool it_needs_certainty(const struct it_recipe *recipe);
+/* May what waits beside the policy wait in host memory? */
+bool it_can_stream(const struct it_recipe *recipe, const struct it_net *net);
+/* The best plan within `limit`, or where total is above it the least there is. */
+enum it_status it_plan_choose(const struct it_trainer_setup *setup, int64_t limit,
+                              struct it_memory_plan *plan_out);
+/* plan_refuse.c: IT_INVALID with what is needed, and the nearest settings that fit. */
+enum it_status it_plan_refuse(const struct it_trainer_setup *setup,
+                              const struct it_memory_plan *plan, int64_t limit);
+/* update.c: the optimizer that a recipe asks for. */
+struct it_adamw_options it_recipe_adamw(const struct it_recipe *recipe);
+/* Its name in a checkpoint's state, and whether the state in `folder` is that optimizer's. */
+const char *it_recipe_optim(const struct it_recipe *recipe);
+enum it_status it_check_optim(const struct it_recipe *recipe, const char *folder,
+                              const json_t *state);
 struct it_head_options it_trainer_head(const struct it_trainer *t);
 /* A run that writes; one computed again beside its folder; one batch without a folder. */
 enum it_trainer_mode { IT_TRAINER_RUN, IT_TRAINER_REPLAY, IT_TRAINER_PROBE };

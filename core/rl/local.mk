@@ -11,6 +11,7 @@ libintuitor_la_SOURCES += \
 	core/rl/objective.h \
 	core/rl/pack.c \
 	core/rl/plan.c \
+	core/rl/plan_refuse.c \
 	core/rl/pretrain.c \
 	core/rl/recipe.c \
 	core/rl/recipe.h \
@@ -38,6 +39,7 @@ libintuitor_la_SOURCES += \
 
 check_PROGRAMS += \
 	tests/check_5_lora \
+	tests/check_5_memory \
 	tests/check_5_monitor \
 	tests/check_5_objective \
 	tests/check_5_pack \
@@ -50,6 +52,10 @@ check_PROGRAMS += \
 
 tests_check_5_lora_SOURCES = tests/check_5_lora.c tests/scratch.h tests/tiny_run.h
 tests_check_5_lora_LDADD = $(TEST_LIBS)
+
+tests_check_5_memory_SOURCES = tests/check_5_memory.c tests/hostile.c tests/hostile.h \
+	tests/scratch.h tests/tiny_run.h
+tests_check_5_memory_LDADD = $(TEST_LIBS)
 
 tests_check_5_monitor_SOURCES = tests/check_5_monitor.c tests/scratch.h
 tests_check_5_monitor_LDADD = $(TEST_LIBS)

@@ -181,6 +181,7 @@ static enum it_status save(struct pretrainer *p)
     json_t *state = json_object();
     json_object_set_new(state, "global_step", json_integer((json_int_t)p->update));
     json_object_set_new(state, "max_steps", json_integer((json_int_t)p->updates));
+    json_object_set_new(state, "optim", json_string(it_recipe_optim(p->recipe)));
     json_object_set_new(state, "optimizer_step", json_integer((json_int_t)p->optimizer->step));
     json_object_set_new(state, "num_tokens", json_integer((json_int_t)p->num_tokens));
     json_object_set_new(state, "position", json_integer((json_int_t)p->position));
@@ -201,6 +202,7 @@ static enum it_status load(struct pretrainer *p)
     IT_TRY(it_run_newest(p->run, -1, &folder, &state));
     if (!folder) { return it_run_truncate(p->run, -1); }
     int64_t n = state_tensors(p, &tensors);
+    IT_TRY_GOTO(status, end, it_check_optim(p->recipe, folder, state));
     IT_TRY_GOTO(status, end, it_run_load(folder, &p->setup->folders, &p->net->weights, tensors, n));
     IT_TRY_GOTO(status, end, it_json_get_int(state, folder, "global_step", 0, &p->update));
     IT_TRY_GOTO(status, end,
@@ -232,10 +234,7 @@ static enum it_status open_device(struct pretrainer *p)
 {
     const struct it_recipe *r = p->recipe;
     enum it_dtype a = it_dtype_accumulation(p->net->dtype);
-    struct it_adamw_options adamw = {.beta1 = r->adam_beta1,
-                                     .beta2 = r->adam_beta2,
-                                     .eps = r->adam_epsilon,
-                                     .weight_decay = r->weight_decay};
+    const struct it_adamw_options adamw = it_recipe_adamw(r);
     struct it_tape_options tape = {.max_tokens = p->budget,
                                    .max_segments = p->budget,
                                    .max_rows = p->budget,

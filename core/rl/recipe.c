@@ -31,6 +31,13 @@ static const struct {
     {"torch_dtype", "fp32", "float32"},   {"sc_dtype", "fp32", "f32"},
     {"sc_dtype", "bf16_compat", "bf16"},  {"sc_vocab", "padded", "lm_head"},
     {"save_strategy", "false", "no"},
+    /* AdamW of transformers. Paged: its state may wait in host memory, where and not what it is */
+    {"optim", "adamw_torch_fused", "adamw_torch"}, {"optim", "adamw_hf", "adamw_torch"},
+    {"optim", "adamw_apex_fused", "adamw_torch"},  {"optim", "adamw_torch_xla", "adamw_torch"},
+    {"optim", "adamw_torch_npu_fused", "adamw_torch"},
+    {"optim", "paged_adamw", "adamw_torch"},       {"optim", "paged_adamw_32bit", "adamw_torch"},
+    {"optim", "adamw_bnb_8bit", "adamw_8bit"},     {"optim", "adamw_torch_8bit", "adamw_8bit"},
+    {"optim", "paged_adamw_8bit", "adamw_8bit"},
 };
 
 static const char *value_of(const char *key, const char *text)
@@ -52,7 +59,6 @@ static const struct condition {
     {"load_in_8bit", "false", "training on quantised weights is not offered"},
     {"load_in_4bit", "false", "training on quantised weights is not offered"},
     {"adafactor", "false", "the optimizer is AdamW"},
-    {"optim", "adamw*", "the optimizer is AdamW"},
     {"optim_args", "", "the optimizer's keys are adam_beta1, adam_beta2, adam_epsilon"},
     {"lr_scheduler_kwargs", "", "the schedules take no arguments"},
     {"generation_kwargs", "", "use temperature, top_p, top_k, min_p"},

@@ -42,7 +42,9 @@ enum it_sc_annotator { IT_SC_POLICY, IT_SC_FROZEN, IT_SC_EMA, IT_SC_PERIODIC };
 enum it_sc_agg { IT_SC_MEAN, IT_SC_SUM, IT_SC_MIN_WINDOW, IT_SC_TAIL };
 enum it_overlong { IT_OVERLONG_DROP, IT_OVERLONG_TRUNCATE, IT_OVERLONG_ERROR };
 enum it_plurality_tie { IT_TIE_FIRST, IT_TIE_RANDOM, IT_TIE_ZERO, IT_TIE_SPLIT };
+enum it_reference_place { IT_REFERENCE_AUTO, IT_REFERENCE_RESIDENT, IT_REFERENCE_STREAMED };
 enum it_recipe_dtype { IT_RECIPE_AUTO, IT_RECIPE_F32, IT_RECIPE_BF16 };
+enum it_optim { IT_OPTIM_ADAMW, IT_OPTIM_ADAMW_8BIT };
 
 struct it_recipe {
     /* model and data */
@@ -84,6 +86,7 @@ struct it_recipe {
     bool sync_ref_model;
     double ref_model_mixup_alpha;
     int64_t ref_model_sync_steps;
+    int reference; /* enum it_reference_place: where models beside the policy wait */
     int plurality_tie;
     /* self-certainty */
     int sc_shift, sc_vocab, sc_dtype, sc_source, sc_annotator, sc_agg;
@@ -94,6 +97,8 @@ struct it_recipe {
     /* optimizer */
     double learning_rate, warmup_ratio, adam_beta1, adam_beta2, adam_epsilon, weight_decay;
     double max_grad_norm;
+    int optim; /* enum it_optim: adamw_torch|adamw_8bit */
+    bool bf16_stochastic_round;
     int64_t warmup_steps;
     int lr_scheduler_type;
     bool lr_zero_first; /* the first update's rate is schedule(0), as in transformers */

@@ -189,6 +189,10 @@ enum it_status it_draft_check(const struct it_draft *d)
         return it_fail(IT_INVALID, "%s: save_strategy: expected steps or no, found \"%s\"",
                        where(d, "save_strategy"), r->save_strategy);
     }
+    if (r->bf16_stochastic_round && r->torch_dtype == IT_RECIPE_F32) {
+        return it_fail(IT_INVALID, "%s: bf16_stochastic_round: torch_dtype is float32, and only "
+                       "bfloat16 weights are rounded", where(d, "bf16_stochastic_round"));
+    }
     struct it_batch_shape shape;
     return r->num_processes > 0 ? it_recipe_batch(r, 1, &shape) : IT_OK;
 }

@@ -94,6 +94,9 @@ static const struct it_option rows[] = {
     ROW(sync_ref_model, BOOL, "false", "Move the reference towards the policy (TR-DPO)."),
     ROW(ref_model_mixup_alpha, REAL, "0.6", "Share of the policy in the moved reference."),
     ROW(ref_model_sync_steps, INT, "512", "Updates between moves of the reference."),
+    CHOICE(reference, "auto", "auto|resident|streamed",
+           "Reference and annotator: in device memory, or in the host's and copied over for each "
+           "scoring; auto: resident where there is room."),
     CHOICE(plurality_tie, "first", "first|random|zero|split",
            "Which of equally frequent answers wins the plurality vote."),
 
@@ -131,6 +134,10 @@ static const struct it_option rows[] = {
     ROW(gradient_checkpointing, BOOL, "false",
         "Keep a block's input only and compute the rest again: less memory, same numbers."),
     ROW(bf16, BOOL, "false", "Working weights in bfloat16, unless torch_dtype says otherwise."),
+    CHOICE(optim, "adamw_torch", "adamw_torch|adamw_8bit",
+           "AdamW with moments of 32 or of 8 bits; other names of the two are known."),
+    ROW(bf16_stochastic_round, BOOL, "false",
+        "Round bfloat16 weights at random instead of keeping their f32 masters."),
 
     /* adapters */
     ROW(use_peft, BOOL, "false", "Train low-rank adapters (LoRA) and leave the weights alone."),
@@ -266,7 +273,7 @@ static const struct it_option rows[] = {
 
     /* no effect at the value that recipe.c allows, refused at any other */
     NO_EFFECT("fp16"), NO_EFFECT("load_in_8bit"), NO_EFFECT("load_in_4bit"),
-    NO_EFFECT("optim"), NO_EFFECT("optim_args"), NO_EFFECT("optim_target_modules"),
+    NO_EFFECT("optim_args"), NO_EFFECT("optim_target_modules"),
     NO_EFFECT("lr_scheduler_kwargs"), NO_EFFECT("generation_kwargs"),
     NO_EFFECT("model_init_kwargs"), NO_EFFECT("dataset_mixture"), NO_EFFECT("chat_template"),
     NO_EFFECT("steps_per_generation"),

@@ -160,6 +160,19 @@ static void loss_fields(json_t *record, const struct it_trainer *t,
     json_object_set_new(record, "guard/skipped_updates", json_integer((json_int_t)t->skipped));
 }
 
+/* The peak is arenas and what the open device holds beside them, as in the plan; what the driver
+ * counts stands beside it where the driver says. */
+static void memory_fields(json_t *record, const struct it_trainer *t)
+{
+    int64_t driver = it_device_memory_taken(t->net->device);
+    json_object_set_new(record, "mem/plan_bytes", json_integer((json_int_t)t->plan.total));
+    json_object_set_new(record, "mem/peak_bytes",
+                        json_integer((json_int_t)it_device_memory_peak(t->net->device)));
+    if (driver) {
+        json_object_set_new(record, "mem/driver_bytes", json_integer((json_int_t)driver));
+    }
+}
+
 json_t *it_metrics_record(const struct it_trainer *t, int64_t update, const struct it_batch *b,
                           const struct it_update_totals *totals, double step_time)
 {
@@ -182,8 +195,7 @@ json_t *it_metrics_record(const struct it_trainer *t, int64_t update, const stru
     put(record, "perf/rollout_tok_s", (double)b->tokens / (b->rollout_s + 1e-9));
     put(record, "perf/score_tok_s", b->score_s > 1e-6 ? (double)b->tokens / b->score_s : 0.0);
     put(record, "perf/train_tok_s", (double)b->tokens / (b->train_s + 1e-9));
-    json_object_set_new(record, "mem/peak_bytes",
-                        json_integer((json_int_t)it_device_memory_peak(t->net->device)));
+    memory_fields(record, t);
     it_free(series);
     return record;
 }

@@ -15,7 +15,7 @@
  * metrics.jsonl. */
 static const char *const free_keys[] = {
     "output_dir",         "logging_steps", "save_steps",   "save_total_limit", "save_strategy",
-    "completions_logged", "threads",       "strict",
+    "completions_logged", "threads",       "strict",       "reference",
 };
 
 static bool is_free(const char *key)

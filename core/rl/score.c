@@ -48,6 +48,8 @@ static enum it_status forward_all(struct it_trainer *t, const struct it_weights 
     struct it_head_options head = it_trainer_head(t);
     struct it_packs packs;
     struct it_tape *tape = NULL;
+    struct it_weights recalled = {0};
+    enum it_status status = IT_OK;
     it_packs_build(&source, &packs);
     if (packs.n == 0) { return IT_OK; }
     double *stats = it_alloc((size_t)packs.max_rows * IT_STAT_COUNT * sizeof *stats);
@@ -55,7 +57,11 @@ static enum it_status forward_all(struct it_trainer *t, const struct it_weights 
                                       .max_rows = packs.max_rows,
                                       .max_segments = packs.max_segments};
     it_arena_reset(t->phase, 0);
-    enum it_status status = it_tape_open(t->net, t->phase, &options, &tape);
+    if (t->plan.streamed && weights != &t->net->weights) {
+        status = it_weights_recall(t->net, weights, t->phase, &recalled);
+        weights = &recalled;
+    }
+    if (status == IT_OK) { status = it_tape_open(t->net, t->phase, &options, &tape); }
     for (int64_t i = 0; i < packs.n && status == IT_OK; i++) {
         status = it_interrupted()
                      ? IT_INTERRUPTED
@@ -63,6 +69,7 @@ static enum it_status forward_all(struct it_trainer *t, const struct it_weights 
         if (status == IT_OK) { take(&packs.item[i], stats, b, want); }
     }
     it_tape_close(tape);
+    it_weights_close(&recalled);
     it_free(stats);
     it_packs_free(&packs);
     return status;
@@ -83,8 +90,7 @@ static enum it_status passes(struct it_trainer *t, struct it_batch *b)
 {
     const struct it_recipe *r = t->recipe;
     bool shifted = r->sc_shift == IT_SC_OR1_COMPAT;
-    bool certainty =
-        shifted || r->sc_source == IT_SC_TRAIN_RECOMPUTE || r->sc_annotator != IT_SC_POLICY;
+    bool certainty = it_needs_certainty(r);
     const struct it_weights *by = annotator(t);
     struct wanted ref = {.logprob = b->ref}, sc = {.certainty = b->certainty, .shift = shifted};
     if (certainty && r->beta != 0.0 && by == &t->reference) { /* one pass serves both */

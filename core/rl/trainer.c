@@ -11,17 +11,26 @@
 
 /* ---- beginning ---- */
 
+/* A model that is kept beside the policy. */
+static enum it_status open_beside(struct it_trainer *t, const char *label, bool adapted,
+                                  struct it_weights *weights_out)
+{
+    if (!t->plan.streamed) { return it_weights_fork(t->net, label, adapted, weights_out); }
+    char size[24];
+    it_info("%s: %s in host memory, copied to device %s for each scoring", label,
+            it_format_size(it_weights_bytes(t->net, t->net->dtype), size, sizeof size),
+            it_device_info(t->net->device)->name);
+    return it_weights_park(t->net, label, weights_out);
+}
+
 static enum it_status open_sets(struct it_trainer *t)
 {
-    struct it_adamw_options adamw = {.beta1 = t->recipe->adam_beta1,
-                                     .beta2 = t->recipe->adam_beta2,
-                                     .eps = t->recipe->adam_epsilon,
-                                     .weight_decay = t->recipe->weight_decay};
+    const struct it_adamw_options adamw = it_recipe_adamw(t->recipe);
     if (it_needs_reference(t->recipe)) {
-        IT_TRY(it_weights_fork(t->net, "reference", t->recipe->sync_ref_model, &t->reference));
+        IT_TRY(open_beside(t, "reference", t->recipe->sync_ref_model, &t->reference));
     }
     if (it_needs_annotator(t->recipe)) {
-        IT_TRY(it_weights_fork(t->net, "annotator", true, &t->annotator));
+        IT_TRY(open_beside(t, "annotator", true, &t->annotator));
     }
     IT_TRY(it_optimizer_open(t->net, &adamw, &t->optimizer));
     return it_arena_open(t->net->device, "generation and training", t->plan.phase, &t->phase);
@@ -102,6 +111,8 @@ static int64_t name_state(struct it_trainer *t, struct it_state_tensor *list)
 {
     int64_t n = name_set(list, 0, "m", &t->optimizer->m);
     n = name_set(list, n, "v", &t->optimizer->v);
+    n = name_set(list, n, "m_scale", &t->optimizer->m_scale);
+    n = name_set(list, n, "v_scale", &t->optimizer->v_scale);
     n = name_set(list, n, "lo", &t->optimizer->lo);
     if (t->recipe->sync_ref_model) { n = name_set(list, n, "reference", &t->reference); }
     return name_set(list, n, "annotator", &t->annotator);
@@ -121,6 +132,7 @@ static enum it_status save(struct it_trainer *t)
     json_t *state = json_object();
     json_object_set_new(state, "global_step", json_integer((json_int_t)t->update));
     json_object_set_new(state, "max_steps", json_integer((json_int_t)t->updates));
+    json_object_set_new(state, "optim", json_string(it_recipe_optim(t->recipe)));
     json_object_set_new(state, "optimizer_step", json_integer((json_int_t)t->optimizer->step));
     json_object_set_new(state, "num_tokens", json_integer((json_int_t)t->num_tokens));
     json_object_set_new(state, "skipped", json_integer((json_int_t)t->skipped));
@@ -144,9 +156,11 @@ static enum it_status load(struct it_trainer *t, int64_t most)
     IT_TRY(it_run_newest(t->run, most, &folder, &state));
     if (!folder) { return IT_OK; }
     int n = it_trainer_state_tensors(t, &tensors);
-    enum it_status status = it_run_load(folder, &t->setup->folders, &t->net->weights, tensors, n);
     const char *where = folder;
+    enum it_status status = it_check_optim(t->recipe, folder, state);
     IT_TRY_GOTO(status, end, status);
+    IT_TRY_GOTO(status, end,
+                it_run_load(folder, &t->setup->folders, &t->net->weights, tensors, n));
     IT_TRY_GOTO(status, end, it_json_get_int(state, where, "global_step", 0, &t->update));
     IT_TRY_GOTO(status, end, it_json_get_int(state, where, "optimizer_step", 0, &optimizer_step));
     IT_TRY_GOTO(status, end, it_json_get_int(state, where, "num_tokens", 0, &t->num_tokens));
@@ -165,17 +179,24 @@ end:
 
 /* ---- one update ---- */
 
+static enum it_status move_set(struct it_trainer *t, struct it_weights *set, double mix)
+{
+    if (!t->plan.streamed) { return it_weights_mix(set, mix, &t->net->weights); }
+    it_arena_reset(t->phase, 0);
+    return it_weights_mix_parked(t->net, set, t->phase, mix, &t->net->weights);
+}
+
 static enum it_status move_sets(struct it_trainer *t)
 {
     const struct it_recipe *r = t->recipe;
     if (it_needs_reference(r) && r->sync_ref_model && t->update % r->ref_model_sync_steps == 0) {
-        IT_TRY(it_weights_mix(&t->reference, r->ref_model_mixup_alpha, &t->net->weights));
+        IT_TRY(move_set(t, &t->reference, r->ref_model_mixup_alpha));
     }
     if (r->sc_annotator == IT_SC_EMA) {
-        IT_TRY(it_weights_mix(&t->annotator, 1.0 - r->sc_ema, &t->net->weights));
+        IT_TRY(move_set(t, &t->annotator, 1.0 - r->sc_ema));
     }
     if (r->sc_annotator == IT_SC_PERIODIC && t->update % r->sc_period == 0) {
-        IT_TRY(it_weights_copy(&t->annotator, &t->net->weights));
+        IT_TRY(move_set(t, &t->annotator, 1.0));
     }
     return IT_OK;
 }
@@ -264,6 +285,18 @@ static enum it_status after_update(struct it_trainer *t, const json_t *record,
     return fired ? it_fail(IT_GUARD, "update %lld: %s", (long long)t->update, why) : IT_OK;
 }
 
+/* The plan against what there was. */
+static void say_memory(const struct it_trainer *t)
+{
+    char planned[24], peak[24], counted[24];
+    int64_t driver = it_device_memory_taken(t->net->device);
+    it_info("memory of device %s: %s planned, %s at most%s%s", it_device_info(t->net->device)->name,
+            it_format_size(t->plan.total, planned, sizeof planned),
+            it_format_size(it_device_memory_peak(t->net->device), peak, sizeof peak),
+            driver ? "; the driver counts " : "",
+            driver ? it_format_size(driver, counted, sizeof counted) : "");
+}
+
 static enum it_status run_updates(struct it_trainer *t)
 {
     while (t->update < t->updates) {
@@ -298,6 +331,7 @@ enum it_status it_train(const struct it_trainer_setup *setup)
         IT_TRY_GOTO(status, end, it_evaluate(&t, t.update));
     }
     IT_TRY_GOTO(status, end, run_updates(&t));
+    say_memory(&t);
 end:
     it_trainer_close(&t);
     return status;

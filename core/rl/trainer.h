@@ -67,9 +67,14 @@ struct it_trainer_setup {
 
 /* Everything about a run's memory, before it is allocated. */
 struct it_memory_plan {
+    int64_t device; /* what the open device takes for itself: memory_held */
     int64_t weights, reference, annotator, optimizer, gradients, activations, kv, constants;
-    int64_t phase; /* the larger of generation and training (gradients included): they overlay */
-    int64_t total;
+    int64_t scoring; /* passes without gradient, streamed models included; 0: none */
+    int64_t phase;   /* the largest of generation, scoring and training (gradients included), which
+                        overlay */
+    int64_t total;   /* of the device */
+    int64_t host;    /* of the host, for streamed models */
+    bool streamed;   /* reference and annotator wait in host memory, and count in `scoring` */
     int64_t micro_tokens, slots; /* chosen within the limit */
 };
 enum it_status it_trainer_plan(const struct it_trainer_setup *setup,

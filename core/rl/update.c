@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/rl/internal.h"
 
@@ -113,6 +114,37 @@ static enum it_status check_ratio(const struct it_trainer *t, const struct it_up
                        mean, limit);
     }
     return IT_OK;
+}
+
+struct it_adamw_options it_recipe_adamw(const struct it_recipe *r)
+{
+    return (struct it_adamw_options){.beta1 = r->adam_beta1,
+                                     .beta2 = r->adam_beta2,
+                                     .eps = r->adam_epsilon,
+                                     .weight_decay = r->weight_decay,
+                                     .eight_bit = r->optim == IT_OPTIM_ADAMW_8BIT,
+                                     .stochastic = r->bf16_stochastic_round,
+                                     .seed = (uint64_t)r->seed};
+}
+
+const char *it_recipe_optim(const struct it_recipe *r)
+{
+    static const char *const names[2][2] = {
+        {"adamw_torch", "adamw_torch with bf16_stochastic_round"},
+        {"adamw_8bit", "adamw_8bit with bf16_stochastic_round"},
+    };
+    return names[r->optim == IT_OPTIM_ADAMW_8BIT][r->bf16_stochastic_round];
+}
+
+enum it_status it_check_optim(const struct it_recipe *r, const char *folder, const json_t *state)
+{
+    const char *was = json_string_value(json_object_get(state, "optim"));
+    if (!was) { was = "adamw_torch"; } /* checkpoints from when there was no other */
+    if (strcmp(was, it_recipe_optim(r)) == 0) { return IT_OK; }
+    return it_fail(IT_INVALID,
+                   "%s: written by optim %s, not by %s: go on with that one, or start a run of its "
+                   "own from the checkpoint as a model",
+                   folder, was, it_recipe_optim(r));
 }
 
 static enum it_status apply(struct it_trainer *t, struct it_weights *grads,

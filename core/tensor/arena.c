@@ -54,15 +54,15 @@ static enum it_status check_budget(struct it_device *device, const char *label, 
     if (bytes < 0 || bytes > INT64_MAX / 2) {
         return it_fail(IT_INVALID, "arena %s: %lld bytes is no size", label, (long long)bytes);
     }
-    int64_t limit = device->options.memory_limit;
-    if (limit <= 0 || bytes <= limit - device->door->used) { return IT_OK; }
-    char asked[16], used[16], most[16];
+    int64_t limit = device->options.memory_limit, held = device->info.memory_held;
+    if (limit <= 0 || bytes <= limit - held - device->door->used) { return IT_OK; }
+    char asked[16], used[16], own[16], most[16];
     return it_fail(IT_NOMEM,
-                   "device %s: arena %s asks for %s with %s of the limit of %s in use: raise the "
-                   "memory limit or make batches smaller",
+                   "device %s: arena %s asks for %s with %s of the limit of %s in use, %s of it by "
+                   "the open device itself: raise the memory limit or make batches smaller",
                    device->info.name, label, it_format_size(bytes, asked, sizeof asked),
-                   it_format_size(device->door->used, used, sizeof used),
-                   it_format_size(limit, most, sizeof most));
+                   it_format_size(device->door->used + held, used, sizeof used),
+                   it_format_size(limit, most, sizeof most), it_format_size(held, own, sizeof own));
 }
 
 static void release_slabs(struct it_arena *arena, int64_t count)

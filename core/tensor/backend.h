@@ -12,7 +12,10 @@
 #include "core/tensor/ops.h"
 #include "core/tensor/tensor.h"
 
-enum { IT_BACKEND_ABI = 1 };
+enum { IT_BACKEND_ABI = 2 };
+
+/* Downloads under way at once, and the bytes of one. */
+enum { IT_FETCHES = 4, IT_FETCH_BYTES = 256 << 10 };
 
 /* Device memory. `size` bytes; `host` is not NULL on UNIFIED devices. */
 struct it_buffer {
@@ -24,8 +27,8 @@ struct it_buffer {
 
 typedef enum it_status it_kernel(struct it_device *device, const struct it_args *args);
 
-/* All required but the graphs. Transfers are dense byte ranges and return when the host memory may
- * be reused. */
+/* All required but those that say so. Transfers are dense byte ranges and return when the host
+ * memory may be reused. */
 struct it_device_ops {
     void (*close)(struct it_device *device); /* frees device->data */
     enum it_status (*alloc)(struct it_device *device, size_t bytes, struct it_buffer *buffer_out);
@@ -35,12 +38,28 @@ struct it_device_ops {
     enum it_status (*download)(struct it_device *device, void *to, const struct it_buffer *from,
                                size_t offset, size_t bytes);
     enum it_status (*finish)(struct it_device *device);
+    /* Downloads that are taken later: `fetch` queues a copy behind what runs and gives it a number
+     * below IT_FETCHES, fetch_take waits for that copy and for nothing behind it. Both or none. */
+    enum it_status (*fetch)(struct it_device *device, int number, const struct it_buffer *from,
+                            size_t offset, size_t bytes);
+    enum it_status (*fetch_take)(struct it_device *device, int number, void *to, size_t bytes);
     /* Native graphs, with IT_DEVICE_CAPTURE; all four or none. Between begin and end kernels are
      * queued into the graph and not run. capture_end with graph_out NULL throws it away. */
     enum it_status (*capture_begin)(struct it_device *device);
     enum it_status (*capture_end)(struct it_device *device, void **graph_out);
     enum it_status (*graph_launch)(struct it_device *device, void *graph);
     void (*graph_close)(struct it_device *device, void *graph);
+    /* Host memory that the device can read by itself (host_out->host), and copies from it that run
+     * beside kernels, as it_prefetch says; all four or none. A prefetch from other host memory need
+     * only be right. */
+    enum it_status (*host_alloc)(struct it_device *device, size_t bytes,
+                                 struct it_buffer *host_out);
+    void (*host_release)(struct it_device *device, struct it_buffer *host);
+    enum it_status (*prefetch)(struct it_device *device, struct it_buffer *to, size_t offset,
+                               const void *from, size_t bytes);
+    enum it_status (*prefetch_wait)(struct it_device *device);
+    /* it_device_memory_taken; NULL: the driver does not say. */
+    int64_t (*memory_taken)(struct it_device *device);
 };
 
 struct it_device {
@@ -51,6 +70,7 @@ struct it_device {
     struct it_pool *pool; /* host threads; opened before the backend, closed after it */
     void *data;           /* the backend's own */
     struct it_door *door; /* the core's own: recording, memory counts, warnings given */
+    struct it_device *host; /* the core's own: it_device_host; NULL until it is asked for */
 };
 
 struct it_backend {

@@ -20,6 +20,7 @@ static void put(const struct it_tensor *t, int64_t i, double value)
     case IT_F64: ((double *)host)[i] = value; break;
     case IT_I16: ((int16_t *)host)[i] = (int16_t)value; break;
     case IT_U32: ((uint32_t *)host)[i] = (uint32_t)value; break;
+    case IT_U8: ((uint8_t *)host)[i] = (uint8_t)value; break;
     default: ((int32_t *)host)[i] = (int32_t)value; break;
     }
 }
@@ -77,6 +78,20 @@ static void fill_table(const struct it_case *c, const struct it_tensor *t, struc
     it_free(order);
 }
 
+/* The last key's row; one slot writes none, one the row of its first key. */
+static void fill_step_rows(const struct it_case *c, const struct it_tensor *rows,
+                           const struct it_tensor *table)
+{
+    const int32_t *pages = it_view_host(table);
+    int64_t page = c->i[2];
+    for (int64_t r = 0; r < rows->shape[0]; ++r) {
+        int64_t key = r == 3 ? 0 : it_case_length(c, r) - 1;
+        const int32_t *own = pages + r * table->shape[1];
+        bool none = r == 2 || it_case_length(c, r) == 0;
+        put(rows, r, none ? -1 : (double)(own[key / page] * page + key % page));
+    }
+}
+
 static void fill_rope_table(const struct it_tensor *t, struct it_rng *rng)
 {
     int64_t half = t->shape[1] / 2;
@@ -128,7 +143,8 @@ static bool fill_meaning(const struct it_case *c, const char *name, const struct
         }
     } else if (strcmp(name, "pos") == 0) {
         for (int64_t i = 0; i < count; ++i) {
-            put(t, i, (double)it_rng_below(rng, it_case_dim(c, 'p')));
+            char positions = c->op == IT_OP_ATTN_STEP ? 't' : 'p';
+            put(t, i, (double)it_rng_below(rng, it_case_dim(c, positions)));
         }
     } else if (strcmp(name, "segs") == 0) {
         for (int64_t s = 0; s < t->shape[0]; ++s) {
@@ -142,7 +158,9 @@ static bool fill_meaning(const struct it_case *c, const char *name, const struct
         fill_rows(c, t, rng);
     } else if (strcmp(name, "table") == 0) {
         if (c->op == IT_OP_ROPE) { fill_rope_table(t, rng); }
-        if (c->op == IT_OP_ATTN_DECODE) { fill_table(c, t, rng); }
+        if (c->op != IT_OP_ROPE) { fill_table(c, t, rng); }
+    } else if (strcmp(name, "angles") == 0) {
+        fill_rope_table(t, rng);
     } else if (strcmp(name, "temps") == 0) {
         put(t, 0, 0.9);
         put(t, 1, 1.25);
@@ -152,6 +170,12 @@ static bool fill_meaning(const struct it_case *c, const char *name, const struct
         fill_params(t);
     } else if (strcmp(name, "keys") == 0) {
         for (int64_t i = 0; i < count; ++i) { put(t, i, (double)it_rng_u32(rng)); }
+    } else if (t->dtype == IT_U8) {
+        for (int64_t i = 0; i < count; ++i) { put(t, i, (double)it_rng_below(rng, 256)); }
+    } else if (strcmp(name, "ms") == 0 || strcmp(name, "vs") == 0) {
+        for (int64_t i = 0; i < count; ++i) { /* the last block of several has had no gradient */
+            put(t, i, i > 0 && i == count - 1 ? 0 : (*name == 'm' ? 1 : 0.1) * (0.5 + (double)i));
+        }
     } else if (strcmp(name, "lo") == 0) {
         for (int64_t i = 0; i < count; ++i) { put(t, i, (double)it_rng_below(rng, 65536) - 32768); }
     } else if (strcmp(name, "scalars") == 0) {
@@ -190,6 +214,7 @@ static enum it_status fill_saved(const struct it_case *c, const struct it_args *
     case IT_OP_TOKEN_STATS_BWD: /* a part of a vocabulary passes for all of one */
         f = (struct it_args){.t = {t[3], {0}, t[1], t[2], t[5]}, .i = {c->i[2] ? 0 : c->i[0]}};
         return it_reference_run(NULL, IT_OP_TOKEN_STATS, &f);
+    case IT_OP_ATTN_STEP: fill_step_rows(c, &t[9], &t[10]); return IT_OK;
     default: return IT_OK;
     }
 }

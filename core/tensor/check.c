@@ -35,6 +35,7 @@ static const char *kind_text(const struct check *c, char kind)
     case 'f': return "f32, bf16 or f64";
     case 'i': return "i32";
     case 'u': return "u32";
+    case 'b': return "u8";
     default: return "i16";
     }
 }
@@ -107,6 +108,7 @@ static bool type_fits(const struct check *c, char kind, enum it_dtype dtype)
     case 'f': return is_float(dtype);
     case 'i': return dtype == IT_I32;
     case 'u': return dtype == IT_U32;
+    case 'b': return dtype == IT_U8;
     default: return dtype == IT_I16;
     }
 }
@@ -182,7 +184,13 @@ static enum it_status find_device(const struct check *c, struct it_device **devi
     return IT_OK;
 }
 
-/* An output may be an input only in scale_add and token_stats_bwd (ops.def). */
+/* What an output may be: the residual that is added to it. */
+static int residual_of(enum it_op op)
+{
+    return op == IT_OP_PROJECT ? 5 : op == IT_OP_ATTN_STEP ? 13 : -1;
+}
+
+/* Else an output may be an input only in scale_add and token_stats_bwd (ops.def). */
 static enum it_status check_aliases(const struct check *c)
 {
     if (c->op == IT_OP_SCALE_ADD || c->op == IT_OP_TOKEN_STATS_BWD) { return IT_OK; }
@@ -190,6 +198,7 @@ static enum it_status check_aliases(const struct check *c)
         const struct it_tensor *y = &c->args->t[k];
         for (int other = k + 1; y->buffer && other < c->signature->count; ++other) {
             const struct it_tensor *x = &c->args->t[other];
+            if (other == residual_of(c->op)) { continue; }
             if (x->buffer == y->buffer && x->offset == y->offset && it_tensor_count(x) > 0 &&
                 it_tensor_count(y) > 0) {
                 return it_fail(IT_INVALID, "op %s: output %s is the same memory as operand %s",
@@ -232,6 +241,42 @@ static enum it_status check_attn(const struct check *c)
                    it_op_info(c->op)->name, (long long)size_of(c, 'h'), (long long)c->args->i[0]);
 }
 
+static enum it_status check_attn_step(const struct check *c)
+{
+    const struct it_tensor *qnorm = &c->args->t[5], *knorm = &c->args->t[6];
+    bool out = c->args->t[3].dtype != IT_NONE;
+    int64_t d = size_of(c, 'd'), e = size_of(c, 'e'), width = size_of(c, 'w');
+    IT_TRY(check_heads(c, d, e));
+    if (c->args->i[2] <= 0) {
+        return it_fail(IT_INVALID, "op attn_step: a page of %lld rows", (long long)c->args->i[2]);
+    }
+    if (width != d / c->args->i[0] || width % 2 != 0) {
+        return wrong(c, 7, "not as wide as a head, or a head of odd width");
+    }
+    if (size_of(c, 'f') != d + 2 * e) { return wrong(c, 4, "not as wide as q, k and v together"); }
+    if ((c->args->t[12].dtype != IT_NONE) != out || (c->args->t[13].dtype != IT_NONE && !out)) {
+        return wrong(c, 3, "there without wo, or absent with it or with a residual");
+    }
+    if ((qnorm->dtype == IT_NONE) != (knorm->dtype == IT_NONE)) {
+        return wrong(c, 6, "there without the other norm, or absent with it");
+    }
+    if (qnorm->dtype == IT_NONE) { return IT_OK; }
+    int64_t n = size_of(c, 'n'), l = size_of(c, 'l');
+    if ((n == width && l == width) || (n == d && l == e)) { return IT_OK; }
+    return wrong(c, 5, "norms are as wide as a head, or as all heads of q and of k");
+}
+
+static enum it_status check_project(const struct check *c)
+{
+    int64_t gated = c->args->i[0];
+    if (gated != 0 && gated != 1) {
+        return it_fail(IT_INVALID, "op project: gated is %lld, neither 0 nor 1", (long long)gated);
+    }
+    return size_of(c, 'p') == size_of(c, 'n') * (1 + gated)
+               ? IT_OK
+               : wrong(c, 3, gated ? "not two rows a column of y" : "not a row a column of y");
+}
+
 static enum it_status check_rope(const struct check *c)
 {
     int64_t width = size_of(c, 'e'), sign = c->args->i[0];
@@ -270,6 +315,28 @@ static enum it_status check_columns(const struct check *c)
     return wrong(c, 1, "absent, and the logits are a part of the vocabulary");
 }
 
+/* What stands in for the low halves of a weight: those halves, or keys to round with. */
+static enum it_status check_halves(const struct check *c, int lo, int keys)
+{
+    bool split = c->args->t[lo].dtype != IT_NONE, random = c->args->t[keys].dtype != IT_NONE;
+    if (split && c->args->t[0].dtype != IT_BF16) {
+        return wrong(c, lo, "low halves belong to a bf16 weight only");
+    }
+    if (random && (split || c->args->t[0].dtype != IT_BF16)) {
+        return wrong(c, keys, "only a bf16 weight without low halves is rounded at random");
+    }
+    return IT_OK;
+}
+
+static enum it_status check_moments(const struct check *c)
+{
+    int64_t n = size_of(c, 'n'), blocks = size_of(c, 'g');
+    IT_TRY(check_halves(c, 5, 8));
+    if (blocks == n / IT_MOMENT_BLOCK + (n % IT_MOMENT_BLOCK != 0)) { return IT_OK; }
+    return it_fail(IT_INVALID, "op adamw8: %lld scales for %lld elements in blocks of %d",
+                   (long long)blocks, (long long)n, (int)IT_MOMENT_BLOCK);
+}
+
 static enum it_status check_rules(const struct check *c)
 {
     const struct it_args *args = c->args;
@@ -279,16 +346,16 @@ static enum it_status check_rules(const struct check *c)
                    ? IT_OK
                    : it_fail(IT_INVALID, "op matmul: beta %g is neither 0 nor 1", args->f[0]);
     case IT_OP_ROPE: return check_rope(c);
+    case IT_OP_PROJECT: return check_project(c);
+    case IT_OP_ATTN_STEP: return check_attn_step(c);
     case IT_OP_ATTN:
     case IT_OP_ATTN_BWD:
     case IT_OP_ATTN_DECODE: return check_attn(c);
     case IT_OP_TOKEN_STATS:
     case IT_OP_TOKEN_STATS_BWD: return check_columns(c);
     case IT_OP_SAMPLE: return check_vocabulary(c);
-    case IT_OP_ADAMW:
-        return args->t[3].dtype == IT_NONE || args->t[0].dtype == IT_BF16
-                   ? IT_OK
-                   : wrong(c, 3, "low halves belong to a bf16 weight only");
+    case IT_OP_ADAMW: return check_halves(c, 3, 6);
+    case IT_OP_ADAMW8: return check_moments(c);
     default: return IT_OK;
     }
 }

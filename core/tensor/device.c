@@ -128,8 +128,60 @@ static void open_reference(struct it_device *device)
     info->max_slab = info->max_tensor_bytes = INT64_MAX / 2;
     info->offset_align = HOST_ALIGN;
     info->dtypes = 1u << IT_F32 | 1u << IT_BF16 | 1u << IT_F64 | 1u << IT_I32 | 1u << IT_U32 |
-                   1u << IT_I16;
+                   1u << IT_I16 | 1u << IT_U8;
     info->flags = IT_DEVICE_UNIFIED | IT_DEVICE_DETERMINISTIC;
+}
+
+/* ---- host memory beside a device: a reference device, its memory the other's to read ---- */
+
+static enum it_status beside_alloc(struct it_device *device, size_t bytes,
+                                   struct it_buffer *buffer_out)
+{
+    struct it_device *reader = device->data;
+    if (reader->ops->host_alloc) {
+        if (reader->ops->host_alloc(reader, bytes, buffer_out) == IT_OK) {
+            buffer_out->handle = buffer_out->host; /* not malloc's */
+            return IT_OK;
+        }
+        it_warn("device %s: the host gives no memory that the device reads by itself: copies will "
+                "be slower", reader->info.name);
+    }
+    return host_alloc(device, bytes, buffer_out);
+}
+
+static void beside_release(struct it_device *device, struct it_buffer *buffer)
+{
+    struct it_device *reader = device->data;
+    if (buffer->handle) {
+        reader->ops->host_release(reader, buffer);
+    } else {
+        host_release(device, buffer);
+    }
+    buffer->host = buffer->handle = NULL;
+}
+
+static const struct it_device_ops beside_ops = {
+    .close = host_close,
+    .alloc = beside_alloc,
+    .release = beside_release,
+    .upload = host_upload,
+    .download = host_download,
+    .finish = host_finish,
+};
+
+enum it_status it_device_host(struct it_device *device, struct it_device **host_out)
+{
+    bool unified = device->info.flags & IT_DEVICE_UNIFIED;
+    if (!unified && !device->host) {
+        struct it_device *host;
+        IT_TRY(it_device_open("reference", NULL, &host));
+        snprintf(host->info.name, sizeof host->info.name, "host");
+        host->ops = &beside_ops;
+        host->data = device;
+        device->host = host;
+    }
+    *host_out = unified ? device : device->host;
+    return IT_OK;
 }
 
 /* ---- opening ---- */
@@ -238,6 +290,7 @@ void it_device_close(struct it_device *device)
 {
     if (!device) { return; }
     assert(device->door->arenas == 0 && !device->door->recording);
+    it_device_close(device->host);
     device->ops->close(device);
     it_pool_close(device->pool);
     it_free(device->door);
@@ -247,6 +300,11 @@ void it_device_close(struct it_device *device)
 const struct it_device_info *it_device_info(const struct it_device *device)
 {
     return &device->info;
+}
+
+bool it_device_fuses(const struct it_device *device, enum it_op op, int64_t rows)
+{
+    return device->kernel[op] != it_fallback(op) && rows <= device->info.fused_rows;
 }
 
 bool it_device_exact(const struct it_device *device)
@@ -266,7 +324,12 @@ int64_t it_device_memory_used(const struct it_device *device)
 
 int64_t it_device_memory_peak(const struct it_device *device)
 {
-    return device->door->peak;
+    return device->info.memory_held + device->door->peak;
+}
+
+int64_t it_device_memory_taken(struct it_device *device)
+{
+    return device->ops->memory_taken ? device->ops->memory_taken(device) : 0;
 }
 
 struct it_pool *it_device_pool(const struct it_device *device)

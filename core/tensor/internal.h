@@ -16,7 +16,7 @@ struct it_dim {
 
 struct it_operand {
     char name[12];
-    char kind; /* x f a i u h, as in ops.def */
+    char kind; /* x f a i u h b, as in ops.def */
     bool optional;
     int rank;
     struct it_dim dim[IT_MAX_RANK];

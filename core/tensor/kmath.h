@@ -12,28 +12,35 @@
 #if defined(GL_core_profile) || defined(VULKAN)
 #    define KFN
 #    define k_float_of(u) float(u)
+#    define k_uint_of(x) uint(x)
 #    define k_bits(x) floatBitsToUint(x)
 #    define k_float(u) uintBitsToFloat(u)
 #    define k_max(a, b) max(a, b)
 #    define k_exp(x) exp(x)
 #    define k_log(x) log(x)
+#    define k_sqrt(x) sqrt(x)
 #elif defined(__OPENCL_VERSION__)
 #    define KFN static inline
 #    define k_float_of(u) ((float)(u))
+#    define k_uint_of(x) ((uint)(x))
 #    define k_bits(x) as_uint(x)
 #    define k_float(u) as_float(u)
 #    define k_max(a, b) fmax(a, b)
 #    define k_exp(x) exp(x)
 #    define k_log(x) log(x)
+#    define k_sqrt(x) sqrt(x)
 #else
 #    ifdef __CUDACC__
 #        define KFN static inline __host__ __device__
 #    else
+#        include <math.h>
 #        include <string.h>
 #        define KFN static inline
 #    endif
+#    define k_sqrt(x) sqrtf(x)
 typedef unsigned int uint;
 #    define k_float_of(u) ((float)(u))
+#    define k_uint_of(x) ((uint)(x))
 #    define k_max(a, b) ((a) > (b) ? (a) : (b))
 KFN uint k_bits(float x)
 {
@@ -112,6 +119,33 @@ KFN uint k_bf16_store(float x)
     uint u = k_bits(x);
     if ((u & 0x7fffffffu) > 0x7f800000u) { return (u >> 16) | 64u; }
     return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+}
+/* To one of the two neighbours, up with the chance of its share of the way; noise < 2^16. */
+KFN uint k_bf16_dither(float x, uint noise)
+{
+    uint u = k_bits(x);
+    if ((u & 0x7fffffffu) > 0x7f800000u) { return (u >> 16) | 64u; }
+    return (u + noise) >> 16;
+}
+/* The 8-bit moments of adamw8. A code is the square root of x as a share in [0, 1] of a scale, in
+ * `top` steps, to the nearest; not-a-number gives the top. k_moment is the inverse for a signed
+ * code and top 127, k_root for an unsigned one and 255. A scale too small to divide by is none. */
+KFN float k_inverse(float scale)
+{
+    return scale >= 1.17549435e-38f ? 1.0f / scale : 0.0f;
+}
+KFN uint k_code(float x, float inverse, float top)
+{
+    float y = k_sqrt(x * inverse) * top + 0.5f;
+    return k_uint_of(y < top ? y : top);
+}
+KFN float k_moment(int code, float scale)
+{
+    return scale / 16129.0f * k_float_of(code < 0 ? -code * code : code * code);
+}
+KFN float k_root(uint code, float scale)
+{
+    return scale / 65025.0f * k_float_of(code * code);
 }
 KFN float k_sigmoid(float x)
 {

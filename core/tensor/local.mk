@@ -26,6 +26,7 @@ libintuitor_la_SOURCES += \
 	core/tensor/ref_rows.c \
 	core/tensor/ref_sample.c \
 	core/tensor/ref_stats.c \
+	core/tensor/ref_step.c \
 	core/tensor/signature.c \
 	core/tensor/tensor.c \
 	core/tensor/tensor.h
@@ -45,7 +46,7 @@ tests_check_1_door_LDADD = $(TEST_LIBS)
 tests_check_1_gradients_SOURCES = tests/check_1_gradients.c tests/box.h
 tests_check_1_gradients_LDADD = $(TEST_LIBS)
 
-tests_check_1_laws_SOURCES = tests/check_1_laws.c tests/box.h
+tests_check_1_laws_SOURCES = tests/check_1_laws.c tests/box.h tests/laws_adamw.h
 tests_check_1_laws_LDADD = $(TEST_LIBS)
 
 tests_check_1_numbers_SOURCES = tests/check_1_numbers.c tests/box.h

@@ -51,7 +51,7 @@ enum it_stat_state {
     IT_STATE_COUNT
 };
 
-enum { IT_MAX_OPERANDS = 10, IT_MAX_SCALARS = 3 };
+enum { IT_MAX_OPERANDS = 14, IT_MAX_SCALARS = 3 };
 
 /* Operands in the order of the table: outputs, then inputs. */
 struct it_args {
@@ -129,6 +129,22 @@ static inline enum it_status it_matmul(struct it_tensor y, struct it_tensor a, s
                  .i = {how.trans_a, how.trans_b});
 }
 
+/* Whether the device has a kernel of its own for an op of tier F at this many rows: where it has
+ * not, the ops of tier G are faster than the fallback. */
+bool it_device_fuses(const struct it_device *device, enum it_op op, int64_t rows);
+
+/* gain, bias, residual: absent for none; eps is gain's */
+struct it_projection {
+    struct it_tensor x, gain, w, bias, residual;
+    double eps;
+    bool gated;
+};
+static inline enum it_status it_project(struct it_tensor y, struct it_projection p)
+{
+    return IT_OP(PROJECT, .t = {y, p.x, p.gain, p.w, p.bias, p.residual}, .f = {p.eps},
+                 .i = {p.gated});
+}
+
 /* sign +1 turns, -1 turns back */
 static inline enum it_status it_rope(struct it_tensor x, struct it_tensor table,
                                      struct it_tensor positions, int sign)
@@ -176,6 +192,22 @@ static inline enum it_status it_attn_decode(struct it_tensor y, struct it_tensor
 {
     return IT_OP(ATTN_DECODE, .t = {y, q, kc, vc, table, length}, .f = {s.scale},
                  .i = {s.heads, s.kv_heads, s.page});
+}
+
+/* What a decode step's attention has beside the rows; qnorm, knorm, and out, wo, residual: absent
+ * for none. */
+struct it_attn_step {
+    struct it_tensor kc, vc, qnorm, knorm, angles, positions, rows, table, length;
+    struct it_tensor out, wo, residual;
+    double eps;
+};
+static inline enum it_status it_attn_step(struct it_tensor y, struct it_tensor qkv,
+                                          struct it_attn_step a, struct it_attn_shape s)
+{
+    return IT_OP(ATTN_STEP,
+                 .t = {y, a.kc, a.vc, a.out, qkv, a.qnorm, a.knorm, a.angles, a.positions, a.rows,
+                       a.table, a.length, a.wo, a.residual},
+                 .f = {s.scale, a.eps}, .i = {s.heads, s.kv_heads, s.page});
 }
 
 static inline enum it_status it_swiglu(struct it_tensor h, struct it_tensor gate_up)
@@ -245,11 +277,23 @@ static inline enum it_status it_sumsq(struct it_tensor y, struct it_tensor x)
 
 struct it_adamw_state {
     struct it_tensor w, m, v, lo; /* lo absent unless w is BF16 with a split master */
+    struct it_tensor keys;        /* absent unless w is BF16, without lo, and rounds at random */
 };
 static inline enum it_status it_adamw(struct it_adamw_state s, struct it_tensor grad,
                                       struct it_tensor scalars)
 {
-    return IT_OP(ADAMW, .t = {s.w, s.m, s.v, s.lo, grad, scalars});
+    return IT_OP(ADAMW, .t = {s.w, s.m, s.v, s.lo, grad, scalars, s.keys});
+}
+
+/* Elements that share a scale of their 8-bit moments. */
+enum { IT_MOMENT_BLOCK = 256 };
+
+/* The same with m and v in 8 bits. */
+static inline enum it_status it_adamw8(struct it_adamw_state s, struct it_tensor m_scale,
+                                       struct it_tensor v_scale, struct it_tensor grad,
+                                       struct it_tensor scalars)
+{
+    return IT_OP(ADAMW8, .t = {s.w, s.m, s.v, m_scale, v_scale, s.lo, grad, scalars, s.keys});
 }
 
 #endif

@@ -10,3 +10,4 @@
 #include "core/tensor/ref_rows.c"
 #include "core/tensor/ref_sample.c"
 #include "core/tensor/ref_stats.c"
+#include "core/tensor/ref_step.c"

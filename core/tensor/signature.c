@@ -43,7 +43,7 @@ static const char *parse_operand(const char *at, struct it_operand *operand)
     memcpy(operand->name, at, length);
     at += length + 1;
     operand->kind = *at++;
-    assert(strchr("xfaiuh", operand->kind) && *at == '[');
+    assert(strchr("xfaiuhb", operand->kind) && *at == '[');
     do {
         assert(operand->rank < IT_MAX_RANK);
         at = parse_dim(at + 1, &operand->dim[operand->rank++]);

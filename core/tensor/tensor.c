@@ -94,6 +94,27 @@ struct it_device *it_tensor_device(const struct it_tensor *t)
     return t->buffer ? t->buffer->device : NULL;
 }
 
+bool it_device_fetches(const struct it_device *device, int64_t bytes)
+{
+    return device->ops->fetch && bytes <= IT_FETCH_BYTES;
+}
+
+enum it_status it_fetch(struct it_tensor from, int number)
+{
+    struct it_device *device = it_tensor_device(&from);
+    size_t bytes = (size_t)it_tensor_count(&from) * it_dtype_size(from.dtype);
+    if (!device) { return IT_OK; }
+    assert(it_tensor_is_contiguous(&from) && bytes <= IT_FETCH_BYTES && number < IT_FETCHES);
+    return device->ops->fetch(device, number, from.buffer, from.offset, bytes);
+}
+
+enum it_status it_fetch_take(void *to, struct it_tensor from, int number)
+{
+    struct it_device *device = it_tensor_device(&from);
+    size_t bytes = (size_t)it_tensor_count(&from) * it_dtype_size(from.dtype);
+    return device ? device->ops->fetch_take(device, number, to, bytes) : IT_OK;
+}
+
 void *it_tensor_host(const struct it_tensor *t)
 {
     if (!t->buffer || !t->buffer->host || !it_tensor_is_contiguous(t)) { return NULL; }
@@ -141,6 +162,23 @@ enum it_status it_upload(struct it_tensor to, const void *from)
                                    runs.bytes));
     }
     return IT_OK;
+}
+
+enum it_status it_prefetch(struct it_tensor to, struct it_tensor from)
+{
+    struct it_device *device = it_tensor_device(&to);
+    size_t bytes = (size_t)it_tensor_count(&to) * it_dtype_size(to.dtype);
+    if (!device || bytes == 0) { return IT_OK; }
+    const void *host = it_tensor_host(&from);
+    assert(host && from.dtype == to.dtype && it_tensor_count(&from) == it_tensor_count(&to));
+    assert(it_tensor_is_contiguous(&to));
+    if (!device->ops->prefetch) { return it_upload(to, host); }
+    return device->ops->prefetch(device, to.buffer, to.offset, host, bytes);
+}
+
+enum it_status it_prefetch_wait(struct it_device *device)
+{
+    return device->ops->prefetch_wait ? device->ops->prefetch_wait(device) : IT_OK;
 }
 
 enum it_status it_download(void *to, struct it_tensor from)

@@ -73,10 +73,13 @@ enum it_device_flag {
 struct it_device_info {
     char name[32];        /* "cpu", "cuda:0" */
     char description[96]; /* "Intel Xeon, 2 cores, avx512" */
-    int64_t memory_total, memory_free; /* bytes */
+    int64_t memory_total, memory_free; /* bytes; free once the device is open */
+    int64_t memory_held;       /* what the open device takes beside arenas: context, kernels (those
+                                  still to be loaded, too), scratch, staging; limits count it */
     int64_t max_slab;          /* largest single buffer */
     int64_t max_tensor_bytes;  /* largest range one kernel argument may span */
     int64_t offset_align;      /* bytes: where a view may start (arenas align to it) */
+    int64_t fused_rows;        /* rows up to which ops of tier F are worth it, where it has them */
     unsigned dtypes;           /* bit (1 << dtype) for each storage type kernels read natively */
     unsigned flags;            /* enum it_device_flag */
 };
@@ -85,7 +88,7 @@ struct it_device_options {
     int threads;          /* 0: one a physical core (cpu) */
     bool exact;           /* batch-invariant kernels: see ops.def */
     bool strict;          /* a fallback is an error */
-    int64_t memory_limit; /* bytes of tensor memory, 0: what the device has */
+    int64_t memory_limit; /* bytes, memory_held among them; 0: what the device has */
 };
 
 /* name: "auto", "cpu", "cuda:0", ... "reference" is the plain reference kernels on host memory
@@ -98,7 +101,12 @@ const struct it_device_info *it_device_info(const struct it_device *device);
 bool it_device_exact(const struct it_device *device);
 enum it_status it_device_finish(struct it_device *device); /* wait; reports earlier failures */
 int64_t it_device_memory_used(const struct it_device *device); /* bytes in open arenas */
-int64_t it_device_memory_peak(const struct it_device *device);
+int64_t it_device_memory_peak(const struct it_device *device); /* in them at most, and held */
+/* What the driver counts for this program, arenas and all else; 0 where it does not say. */
+int64_t it_device_memory_taken(struct it_device *device);
+/* The host memory beside a device, as a device: its arenas are memory that it_prefetch reads from,
+ * and count against no limit. Of a UNIFIED device it is the device itself. Borrowed. */
+enum it_status it_device_host(struct it_device *device, struct it_device **host_out);
 struct it_pool;
 struct it_pool *it_device_pool(const struct it_device *device); /* host threads, may be NULL */
 
@@ -137,6 +145,16 @@ struct it_device *it_tensor_device(const struct it_tensor *t); /* NULL without a
  * On a measuring tensor they do nothing. ---- */
 enum it_status it_upload(struct it_tensor to, const void *from);
 enum it_status it_download(void *to, struct it_tensor from);
+/* to <- from, contiguous, equal types and counts, `from` of it_device_host: begun after what was
+ * queued before it and run beside what is queued next, until it_prefetch_wait makes all that is
+ * queued from there on wait for it. `from` must not change before then. */
+enum it_status it_prefetch(struct it_tensor to, struct it_tensor from);
+enum it_status it_prefetch_wait(struct it_device *device);
+/* A download in two halves, where the device has them: `number` is below 4, and free again once
+ * taken; the tensor may change in between. */
+bool it_device_fetches(const struct it_device *device, int64_t bytes);
+enum it_status it_fetch(struct it_tensor from, int number);
+enum it_status it_fetch_take(void *to, struct it_tensor from, int number);
 /* Host pointer of a contiguous tensor on a UNIFIED device, else NULL. */
 void *it_tensor_host(const struct it_tensor *t);
 

@@ -43,6 +43,21 @@ struct paged_keys {
     }
 };
 
+/* Where key j of a head begins, and its value; `column` is the key head's first. */
+template <class T, class Keys>
+static __device__ __forceinline__ const T *key_at(const it_cuda_attn &p, const Keys &keys,
+                                                  long long j, long long column)
+{
+    return row_of<const T>(p.k, keys.row(j)) + column;
+}
+
+template <class T, class Keys>
+static __device__ __forceinline__ const T *value_at(const it_cuda_attn &p, const Keys &keys,
+                                                    long long j, long long column)
+{
+    return row_of<const T>(p.v, keys.row(j)) + column;
+}
+
 /* The keys of query row r; false when it is in no segment. All lanes of a warp ask together. */
 static __device__ __forceinline__ bool find_segment(const it_cuda_attn &p, long long r,
                                                     segment_keys *keys)

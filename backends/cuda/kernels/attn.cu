@@ -2,7 +2,7 @@
 /* attn and attn_decode, exact: a warp a query and head. Keys are walked in blocks of WARP from the
  * start of the sequence, whichever rows they lie in, so that a decode step is equal to the bit to
  * the last row of a long one, and a shared prefix to one that is not. */
-#include "backends/cuda/kernels/attention.cuh"
+#include "backends/cuda/kernels/attn_step.cuh"
 
 /* A head's columns are spread over the lanes: column lane + WARP i is `part[i]`. */
 enum { PARTS = 8 };
@@ -43,7 +43,7 @@ static __device__ float attend(const it_cuda_attn &p, const T *q, int kv_head, c
         int n = left < WARP ? (int)left : WARP;
         float mine = -INFINITY;
         for (int j = 0; j < n; j++) {
-            const T *k = row_of<const T>(p.k, keys.row(first + j)) + (long long)kv_head * width;
+            const T *k = key_at<T>(p, keys, first + j, (long long)kv_head * width);
             load_parts(other, k, lane, width);
             float score = p.scale * dot_parts(query, other, width);
             if (j == lane) { mine = score; }
@@ -55,7 +55,7 @@ static __device__ float attend(const it_cuda_attn &p, const T *q, int kv_head, c
 #pragma unroll
         for (int i = 0; i < PARTS; i++) { sum[i] *= shrink; }
         for (int j = 0; j < n; j++) {
-            const T *v = row_of<const T>(p.v, keys.row(first + j)) + (long long)kv_head * width;
+            const T *v = value_at<T>(p, keys, first + j, (long long)kv_head * width);
             float w = __shfl_sync(ALL_LANES, weight, j);
             load_parts(other, v, lane, width);
 #pragma unroll
@@ -98,6 +98,47 @@ template <class T> static __device__ void attn_decode(const it_cuda_attn &p)
            keys, row_of<T>(p.y, r) + (long long)head * p.width);
 }
 DEFINE_TYPED(attn_decode, it_cuda_attn)
+
+enum { STEP_WARPS = 4 };
+template <class T> struct step_heads {
+    T q[STEP_WARPS][PARTS * WARP], k[STEP_WARPS][PARTS * WARP];
+};
+
+/* A warp makes its own query and key; the first of a group writes key and value to the cache. */
+template <class T>
+static __device__ void attn_step_block(const it_cuda_attn &p, long long block,
+                                       step_heads<T> *turned)
+{
+    long long warp = (block * blockDim.x + threadIdx.x) / WARP;
+    long long r = warp / p.heads, most = (long long)p.pages * p.page;
+    int head = (int)(warp % p.heads), group = p.heads / p.kv_heads, kv_head = head / group;
+    if (r >= p.rows) { return; }
+    T *q = turned->q[threadIdx.x / WARP], *k = turned->k[threadIdx.x / WARP];
+    const T *v = step_value<T>(p, r, kv_head);
+    step_head<T>(p, r, head, q);
+    step_head<T>(p, r, p.heads + kv_head, k);
+    __syncwarp();
+    long long to = step_written(p, r), column = (long long)kv_head * p.width;
+    for (int c = threadIdx.x % WARP; to >= 0 && head % group == 0 && c < p.width; c += WARP) {
+        row_of<T>(p.k, to)[column + c] = k[c];
+        row_of<T>(p.v, to)[column + c] = v[c];
+    }
+    long long count = p.length[r] < most ? p.length[r] : most;
+    step_keys<T> keys = {{count, row_of<const int>(p.table, r), p.page, p.key_rows}, to, k, v};
+    attend(p, (const T *)q, kv_head, keys, row_of<T>(p.y, r) + (long long)head * p.width);
+}
+
+template <class T> static __device__ void attn_step(const it_cuda_attn_step &p)
+{
+    constexpr int HEADS_BYTES = (int)sizeof(step_heads<T>);
+    constexpr int PRODUCT_BYTES = stream::tile<T, IT_CUDA_STEP_COLUMNS>::BYTES;
+    constexpr int BYTES = HEADS_BYTES > PRODUCT_BYTES ? HEADS_BYTES : PRODUCT_BYTES;
+    __shared__ __align__(16) unsigned char memory[BYTES];
+    step_blocks<T>(p, memory, [&](long long block) {
+        attn_step_block<T>(p.attn, block, (step_heads<T> *)memory);
+    });
+}
+DEFINE_TYPED(attn_step, it_cuda_attn_step)
 
 /* ---- backward ---- */
 

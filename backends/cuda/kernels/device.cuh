@@ -159,6 +159,15 @@ static __device__ __forceinline__ void copy_wait()
 #endif
 }
 
+/* A pair turned by an angle of cosine c and sine s. The sums are spelled out: every kernel that
+ * turns rounds alike. */
+static __device__ __forceinline__ void turn_pair(float *u, float *v, float c, float s)
+{
+    float a = *u, b = *v;
+    *u = fmaf(a, c, -(b * s));
+    *v = fmaf(b, c, a * s);
+}
+
 /* The same in every lane, in an order that does not depend on anything. */
 static __device__ __forceinline__ float warp_sum(float x)
 {
@@ -178,6 +187,21 @@ static __device__ __forceinline__ float warp_max(float x)
         x = fmaxf(x, __shfl_xor_sync(ALL_LANES, x, lane));
     }
     return x;
+}
+
+/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3) of counter c. */
+static __device__ __forceinline__ void philox(unsigned k0, unsigned k1, unsigned c[4])
+{
+    for (int round = 0; round < 10; round++) {
+        unsigned long long a = 0xd2511f53ull * c[0], b = 0xcd9e8d57ull * c[2];
+        unsigned c0 = (unsigned)(b >> 32) ^ c[1] ^ k0, c2 = (unsigned)(a >> 32) ^ c[3] ^ k1;
+        c[1] = (unsigned)b;
+        c[3] = (unsigned)a;
+        c[0] = c0;
+        c[2] = c2;
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
 }
 
 /* Over a block of whole warps; every thread gets it. `shared` holds WARP values and is free for

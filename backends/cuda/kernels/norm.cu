@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* rmsnorm and its backward, column sums, the sum of squares. Which threads add what depends on the
  * width of a row alone; columns are summed in chunks of rows, then chunk after chunk. */
-#include "backends/cuda/kernels/device.cuh"
+#include "backends/cuda/kernels/norm.cuh"
 
 /* A narrow row is a warp's, a wide one a block's. */
 struct norm_row {
@@ -12,7 +12,7 @@ struct norm_row {
 
 static __device__ __forceinline__ norm_row norm_split(long long columns, float *shared)
 {
-    bool wide = columns > 512;
+    bool wide = columns > NORM_NARROW;
     return {wide ? (int)threadIdx.x : (int)(threadIdx.x % WARP), wide ? (int)blockDim.x : WARP,
             wide, shared};
 }

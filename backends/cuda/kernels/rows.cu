@@ -72,8 +72,9 @@ template <class T> static __device__ void rope(const it_cuda_rope &p)
             T *u = x + head * p.width + j, *v = u + half;
             float c = known ? table[j] : k_float(0x7fc00000u), s = table[half + j] * p.sign;
             float a = get(u), b = get(v);
-            put(u, a * c - b * s);
-            put(v, b * c + a * s);
+            turn_pair(&a, &b, c, s);
+            put(u, a);
+            put(v, b);
         }
     }
 }

@@ -136,20 +136,11 @@ static __device__ int invert(const draw &d, float bound, double least, double go
     return last; /* the tile's own sum was larger by a rounding */
 }
 
-/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3); its first word. */
-static __device__ unsigned philox(const unsigned *keys)
+/* The first word of Philox for a row of keys. */
+static __device__ unsigned first_word(const unsigned *keys)
 {
-    unsigned k0 = keys[0], k1 = keys[1], c[4] = {keys[2], keys[3], keys[4], keys[5]};
-    for (int round = 0; round < 10; round++) {
-        unsigned long long a = 0xd2511f53ull * c[0], b = 0xcd9e8d57ull * c[2];
-        unsigned c0 = (unsigned)(b >> 32) ^ c[1] ^ k0, c2 = (unsigned)(a >> 32) ^ c[3] ^ k1;
-        c[1] = (unsigned)b;
-        c[3] = (unsigned)a;
-        c[0] = c0;
-        c[2] = c2;
-        k0 += 0x9e3779b9u;
-        k1 += 0xbb67ae85u;
-    }
+    unsigned c[4] = {keys[2], keys[3], keys[4], keys[5]};
+    philox(keys[0], keys[1], c);
     return c[0];
 }
 
@@ -170,7 +161,7 @@ DEFINE_KERNEL(sample, it_cuda_sample)
             double enough = (double)params[2] * mass_from(d, bound, 0.0, true);
             bound = highest_bound(d, bound, enough, true);
         }
-        double u = ((double)philox(row_of<const unsigned>(p.keys, r)) + 0.5) * 0x1p-32;
+        double u = ((double)first_word(row_of<const unsigned>(p.keys, r)) + 0.5) * 0x1p-32;
         double total = mass_from(d, bound, (double)params[3], true);
         if (threadIdx.x < WARP) { id = invert(d, bound, (double)params[3], u * total, greedy); }
     }

@@ -47,6 +47,19 @@ typedef float T;
 /* A row's columns c, the items of one group together */
 #define EACH_IN_GROUP(c, n) for (long c = get_local_id(0); c < (n); c += GROUP)
 
+/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3) of counter c. */
+static uint4 philox(uint k0, uint k1, uint4 c)
+{
+    for (int round = 0; round < 10; round++) {
+        uint high0 = mul_hi(0xd2511f53u, c.s0), low0 = 0xd2511f53u * c.s0;
+        uint high1 = mul_hi(0xcd9e8d57u, c.s2), low1 = 0xcd9e8d57u * c.s2;
+        c = (uint4)(high1 ^ c.s1 ^ k0, low1, high0 ^ c.s3 ^ k1, low0);
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
+    return c;
+}
+
 /* In a fixed order; every item gets it. `shared` holds `size` floats, free for other use after. */
 static inline float sum_over(float x, local float *shared, int size)
 {

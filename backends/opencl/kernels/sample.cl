@@ -101,21 +101,10 @@ static long invert(const struct draw *d, float bound, float least, float2 goal, 
     return last;
 }
 
-/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3); its first word. */
-static uint philox(global const uint *keys)
+/* The first word of Philox for a row of keys. */
+static uint first_word(global const uint *keys)
 {
-    uint k0 = keys[0], k1 = keys[1], c0 = keys[2], c1 = keys[3], c2 = keys[4], c3 = keys[5];
-    for (int round = 0; round < 10; round++) {
-        uint high0 = mul_hi(0xd2511f53u, c0), low0 = 0xd2511f53u * c0;
-        uint high1 = mul_hi(0xcd9e8d57u, c2), low1 = 0xcd9e8d57u * c2;
-        c0 = high1 ^ c1 ^ k0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
-        k0 += 0x9e3779b9u;
-        k1 += 0xbb67ae85u;
-    }
-    return c0;
+    return philox(keys[0], keys[1], (uint4)(keys[2], keys[3], keys[4], keys[5])).s0;
 }
 
 kernel void sample(global int *ids, global const float *logits, global const float *params,
@@ -152,7 +141,7 @@ kernel void sample(global int *ids, global const float *logits, global const flo
     float2 total = mass_from(&d, drawn, bound, how[3], true);
     if (me != 0) { return; }
     /* u = (word + 1/2) / 2^32 as a pair: the high and the low 16 bits */
-    uint word = philox(keys + p.keys.at + r * p.keys.row);
+    uint word = first_word(keys + p.keys.at + r * p.keys.row);
     float2 goal = add_to(times((float)(word >> 16) * 0x1p-16f, total),
                          times(((float)(word & 0xffffu) + 0.5f) * 0x1p-32f, total));
     ids[p.ids.at + r] = (int)(drawn ? invert(&d, bound, how[3], goal, greedy) : greedy);

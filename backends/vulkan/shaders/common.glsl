@@ -87,3 +87,27 @@ void put_bf16(uvec2 p, int i, float x)
 #    define get get_bf16
 #    define put put_bf16
 #endif
+
+/* Elements i .. i + 3, where four begin at a multiple of their size. */
+#if defined(IT_F32)
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer Fours { vec4 at[]; };
+
+vec4 get_four(uvec2 p, int i)
+{
+    return Fours(p).at[i >> 2];
+}
+#elif defined(IT_BF16)
+layout(buffer_reference, std430, buffer_reference_align = 8) buffer Fours { uvec2 at[]; };
+
+vec4 get_four(uvec2 p, int i)
+{
+    uvec2 bits = Fours(p).at[i >> 2];
+    return uintBitsToFloat(uvec4(bits.x << 16, bits.x & 0xffff0000u, bits.y << 16,
+                                 bits.y & 0xffff0000u));
+}
+#else
+vec4 get_four(uvec2 p, int i)
+{
+    return vec4(get(p, i), get(p, i + 1), get(p, i + 2), get(p, i + 3));
+}
+#endif

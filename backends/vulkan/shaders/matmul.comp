@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* matmul through shared memory, for GPUs: a work group makes ROWS x COLUMNS of y, an invocation
- * DOWN x ALONG of it. The `few` kernels are for products of few rows. */
+ * DOWN x ALONG of it. */
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#if defined(IT_KERNEL_matmul_to_f32) || defined(IT_KERNEL_matmul_few_to_f32)
+#ifdef IT_KERNEL_matmul_to_f32
 #    define IT_TO_F32
 #endif
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/product.glsl"
 
-#if defined(IT_KERNEL_matmul) || defined(IT_KERNEL_matmul_to_f32)
-#    define ROWS 64
-#    define DOWN 8
-#else
-#    define ROWS 16
-#    define DOWN 2
-#endif
+#define ROWS 64
+#define DOWN 8
 #define COLUMNS 64
 #define ALONG 4
 #define STEP 16

@@ -7,6 +7,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "backends/vulkan/shaders/common.glsl"
 #include "backends/vulkan/shaders/group.glsl"
+#include "backends/vulkan/shaders/philox.glsl"
 
 layout(local_size_x = GROUP) in;
 layout(push_constant) uniform Push { draws p; };
@@ -113,24 +114,13 @@ int invert(draw d, float bound, float least, vec2 goal, int otherwise)
     return last;
 }
 
-/* Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3); its first word. */
-uint philox(int keys)
+/* The first word of Philox for a row of keys. */
+uint first_word(int keys)
 {
     Words words = Words(p.keys);
-    uint k0 = words.at[keys], k1 = words.at[keys + 1], c0 = words.at[keys + 2];
-    uint c1 = words.at[keys + 3], c2 = words.at[keys + 4], c3 = words.at[keys + 5];
-    for (int round = 0; round < 10; round++) {
-        uint high0, low0, high1, low1;
-        umulExtended(0xd2511f53u, c0, high0, low0);
-        umulExtended(0xcd9e8d57u, c2, high1, low1);
-        c0 = high1 ^ c1 ^ k0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
-        k0 += 0x9e3779b9u;
-        k1 += 0xbb67ae85u;
-    }
-    return c0;
+    return philox(words.at[keys], words.at[keys + 1],
+                  uvec4(words.at[keys + 2], words.at[keys + 3], words.at[keys + 4],
+                        words.at[keys + 5])).x;
 }
 
 /* The first largest logit; not-a-number never wins. */
@@ -172,7 +162,7 @@ void row(int r)
     vec2 total = mass_from(d, drawn, bound, min_p, true);
     if (me == 0) {
         /* u = (word + 1/2) / 2^32 as a pair: the high and the low 16 bits */
-        uint word = philox(r * p.keys_row);
+        uint word = first_word(r * p.keys_row);
         vec2 high = times(float(word >> 16) / 65536.0, total);
         vec2 low = times((float(word & 0xffffu) + 0.5) / 65536.0 / 65536.0, total);
         int id = drawn ? invert(d, bound, min_p, add_to(high, low), greedy) : greedy;
