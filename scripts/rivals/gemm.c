@@ -3,8 +3,10 @@
  *
  *     gemm_LIBRARY bf16|f32 TOKENS RUNS THREADS [exact] [small] [head]
  *
- * A layer's four products count once a layer, the head's once for each 256 rows; `small` divides
- * all widths by eight, to try the programs out; `head` times the head alone, all tokens at once.
+ * A layer's four products count once a layer. The head's are those of a tile of the vocabulary and
+ * at most 1,024 rows, as training walks it, and count once a tile; `head` times the whole
+ * vocabulary instead, and nothing else. `small` divides all widths by eight, to try the programs
+ * out.
  * Before it is timed, a piece of each result is compared with sums in double. */
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 
 #include "gemm.h"
 
-enum { LAYERS = 28, HEAD_ROWS = 256, CHECKED = 64 };
+enum { LAYERS = 28, HEAD_ROWS = 1024, HEAD_COLUMNS = 8192, CHECKED = 64 };
 
 static const struct weight {
     const char *name;
@@ -144,9 +146,12 @@ int main(int count, char **word)
     for (size_t w = 0; w < sizeof weights / sizeof *weights; w++) {
         bool head = strcmp(weights[w].name, "head") == 0;
         if (alone && !head) { continue; }
-        int64_t rows = head && !alone && tokens > HEAD_ROWS ? HEAD_ROWS : tokens;
-        double times = head ? (double)tokens / (double)rows : LAYERS;
-        int64_t part = small ? 8 : 1, n = weights[w].n / part, k = weights[w].k / part;
+        bool tiled = head && !alone;
+        int64_t rows = tiled && tokens > HEAD_ROWS ? HEAD_ROWS : tokens;
+        int64_t columns = tiled ? HEAD_COLUMNS : weights[w].n;
+        double tiles = (double)weights[w].n / (double)columns;
+        double times = head ? tiles * (double)tokens / (double)rows : LAYERS;
+        int64_t part = small ? 8 : 1, n = columns / part, k = weights[w].k / part;
         for (int kind = 0; kind < 3; kind++) {
             struct product p = product_of(kind, rows, n, k, half);
             double seconds = time_product(&p, weights[w].name, runs);

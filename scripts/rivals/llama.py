@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""llama.cpp, through the low level of llama-cpp-python: one line of JSON.
+"""llama.cpp, through the low level of llama-cpp-python: tokens a second.
 
     python llama.py FILE.gguf THREADS PROMPT NEW SEQUENCES
 
 fills the cache with PROMPT tokens of each sequence, then decodes NEW steps of all sequences at
 once. The next tokens are given, not sampled, which is less work. Warmed up before."""
 
-import json
 import random
 import sys
 import time
 
 import llama_cpp as llama
+from door import Door
 
 UBATCH = 512
 ERROR = 4  # of ggml's levels
@@ -57,7 +57,7 @@ def decode(context, batch):
 def prefill(context, batch, ids, sequences):
     for sequence in range(sequences):
         for start in range(0, len(ids), UBATCH):
-            part = ids[start : start + UBATCH]
+            part = ids[start:start + UBATCH]
             places = range(start, start + len(part))
             last = [place == len(ids) - 1 for place in places]
             fill(batch, part, places, [sequence] * len(part), last)
@@ -75,7 +75,7 @@ def steps(context, batch, ids, first, sequences):
 
 
 def main():
-    path, (threads, prompt, new, sequences) = sys.argv[1], map(int, sys.argv[2:6])
+    door, path, (threads, prompt, new, sequences) = Door(), sys.argv[1], map(int, sys.argv[2:6])
     model, context = open_model(path, threads, prompt + new, sequences)
     vocab = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
     batch = llama.llama_batch_init(max(UBATCH, sequences), 0, 1)
@@ -85,22 +85,19 @@ def main():
     memory = llama.llama_get_memory(context)
     prefill(context, batch, ids[:16], 1)
     steps(context, batch, more[:1], len(ids[:16]), 1)
-    llama.llama_memory_clear(memory, True)
 
-    start = time.perf_counter()
-    prefill(context, batch, ids, sequences)
-    filled = time.perf_counter()
-    steps(context, batch, more, prompt, sequences)
-    end = time.perf_counter()
-    print(
-        json.dumps(
-            {
-                "prefill": sequences * prompt / (filled - start),
+    def measure():
+        llama.llama_memory_clear(memory, True)
+        start = time.perf_counter()
+        prefill(context, batch, ids, sequences)
+        filled = time.perf_counter()
+        steps(context, batch, more, prompt, sequences)
+        end = time.perf_counter()
+        return {"prefill": sequences * prompt / (filled - start),
                 "decode": sequences * new / (end - filled),
-                "system": llama.llama_print_system_info().decode(),
-            }
-        )
-    )
+                "about": "llama.cpp: " + llama.llama_print_system_info().decode()}
+
+    door.serve(measure)
 
 
 main()

@@ -2,6 +2,7 @@
 """What all comparisons share: an idle machine, programs in turn, medians, one result."""
 
 import datetime
+import glob
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ import time
 
 TICK = os.sysconf("SC_CLK_TCK")
 MOST_BUSY = 0.03  # of all processors, over some seconds or beside a measurement
+residents = set()  # sessions of our programs that run on between measurements
 
 
 def processor_seconds():
@@ -23,10 +25,24 @@ def processor_seconds():
     return (sum(ticks) - ticks[3] - ticks[4]) / TICK, sum(ticks) / TICK
 
 
+def resident_seconds():
+    """Of all processes of the residents' sessions, such as compilers, and of those that ended."""
+    ticks = 0
+    for path in glob.glob("/proc/[0-9]*/stat") if residents else ():
+        try:
+            with open(path) as file:
+                words = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue  # ended meanwhile
+        if int(words[3]) in residents:
+            ticks += sum(map(int, words[11:15]))
+    return ticks / TICK
+
+
 def own_seconds():
-    """Of this program and of its children that have ended."""
+    """Of this program, of its children that have ended, and of residents."""
     sums = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(s.ru_utime + s.ru_stime for s in sums)
+    return sum(s.ru_utime + s.ru_stime for s in sums) + resident_seconds()
 
 
 class Beside:
@@ -68,10 +84,11 @@ def wait_until_idle(seconds, force):
         time.sleep(10)
 
 
-def call(words, environment=None):
-    """Standard output of a program, which has to succeed."""
+def call(words, environment=None, errors=None):
+    """Standard output of a program, which has to succeed. errors: a file for what else it says."""
     env = dict(os.environ, **(environment or {}))
-    done = subprocess.run([str(w) for w in words], env=env, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([str(w) for w in words], env=env, stdout=subprocess.PIPE, stderr=errors,
+                          text=True)
     if done.returncode != 0:
         sys.exit("failed (%d): %s" % (done.returncode, shlex.join(map(str, words))))
     return done.stdout
@@ -104,6 +121,13 @@ def figure(name, value, bar=None, stretch=None):
     return {"name": name, "value": value, "bar": bar, "stretch": stretch}
 
 
+def floor(work, ceilings):
+    """Seconds that so many bytes and operations take at best: from the fastest that reading or
+    copying got, and from products of random numbers."""
+    memory = max(rate for name, rate in ceilings.items() if name.endswith(" GB/s"))
+    return 1e-9 * max(work["bytes"] / memory, work["flops"] / ceilings["torch product GFLOP/s"])
+
+
 def meets(value, bar):
     return value <= float(bar[1:]) if str(bar).startswith("<") else value >= float(bar)
 
@@ -112,6 +136,17 @@ def processor():
     with open("/proc/cpuinfo") as file:
         lines = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     return lines[0] if lines else platform.machine()
+
+
+def gpu():
+    """Name, driver and clocks as the driver's own program says them."""
+    words = "name,driver_version,memory.total,clocks.max.sm,clocks.max.memory,power.limit"
+    try:
+        done = subprocess.run(["nvidia-smi", "--query-gpu=" + words, "--format=csv,noheader"],
+                              stdout=subprocess.PIPE, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip()
 
 
 def huge_pages():
@@ -134,36 +169,43 @@ def command():
     return shlex.join(kept)
 
 
-def write(path, what, idle, version, samples, figures, notes):
+def machine(device):
+    found = {"processor": processor(), "processors": os.cpu_count(), "huge_pages": huge_pages()}
+    if device == "cuda":
+        found["gpu"] = gpu()
+    return found
+
+
+def show(one):
+    line = "%-64s %10.3f" % (one["name"], one["value"])
+    if one["bar"] is not None:
+        verdict = "met" if meets(one["value"], one["bar"]) else "MISSED"
+        line += "  bar %s: %s" % (one["bar"], verdict)
+    if one["stretch"] is not None:
+        line += ", stretch %s" % one["stretch"]
+    print(line)
+
+
+def write(options, idle, version, samples, figures, notes):
     """The result, as JSON to a file and in short to the screen."""
     worst = max(one["others"] for all_of in samples.values() for one in all_of)
     result = {
-        "what": what,
+        "what": options.what,
         "command": command(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "version": version,
-        "machine": {
-            "processor": processor(),
-            "processors": os.cpu_count(),
-            "huge_pages": huge_pages(),
-        },
+        "machine": machine(options.device),
         "idle": dict(idle, worst_beside=worst, quiet=worst <= MOST_BUSY),
         "notes": notes,
         "figures": figures,
         "medians": medians(samples),
         "samples": samples,
     }
-    with open(path, "w") as file:
+    with open(options.output, "w") as file:
         json.dump(result, file, indent=1)
         file.write("\n")
     for one in figures:
-        line = "%-64s %10.3f" % (one["name"], one["value"])
-        if one["bar"] is not None:
-            verdict = "met" if meets(one["value"], one["bar"]) else "MISSED"
-            line += "  bar %s: %s" % (one["bar"], verdict)
-        if one["stretch"] is not None:
-            line += ", stretch %s" % one["stretch"]
-        print(line)
+        show(one)
     if not result["idle"]["quiet"] or not idle["idle"]:
         print("not idle: others took up to %.0f %% beside a measurement" % (100 * worst))
-    print("written: %s" % path)
+    print("written: %s" % options.output)

@@ -1,28 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""PyTorch on the CPU: seconds of a training step of transformers' model, one line of JSON.
+"""PyTorch: seconds of a training step of transformers' model, attention by SDPA, AdamW fused.
 
-    python torch_train.py CONFIG.json plain|master|autocast THREADS SEQUENCES TOKENS STEPS [compile]
+    python torch_train.py CONFIG.json KIND cpu|cuda THREADS SEQUENCES TOKENS STEPS
 
-plain: weights, gradients and AdamW's moments in bf16. master: AdamW with moments and masters in f32
-beside weights in bf16, as our trainer keeps them. autocast: weights in f32, products in bf16."""
+KIND: plain: weights, gradients and AdamW's moments in bf16. master: AdamW with moments and masters
+in f32 beside weights in bf16, as our trainer keeps them. autocast: weights in f32, products in
+bf16. With "+compile" behind it, the model goes through torch.compile."""
 
-import json
 import statistics
 import sys
-import time
 
 import torch
-import transformers
-
-
-def open_model(path, kind):
-    with open(path) as file:
-        words = json.load(file)
-    words.pop("torch_dtype", None)
-    torch.manual_seed(1)
-    config = transformers.AutoConfig.for_model(**words)
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
-    return model.to(torch.float32 if kind == "autocast" else torch.bfloat16).train()
+from door import Door
+from torch_model import about, now, open_model, release
 
 
 class Masters:
@@ -36,11 +26,12 @@ class Masters:
     def step(self):
         for master, weight in zip(self.masters, self.weights):
             master.grad = weight.grad.float()
+            weight.grad = None
         self.adamw.step()
         with torch.no_grad():
             for master, weight in zip(self.masters, self.weights):
                 weight.copy_(master)
-                master.grad = weight.grad = None
+                master.grad = None
 
 
 class Plain:
@@ -53,24 +44,33 @@ class Plain:
 
 
 def main():
-    path, kind = sys.argv[1:3]
-    threads, sequences, tokens, steps = map(int, sys.argv[3:7])
+    door = Door()
+    path, words, device = sys.argv[1:4]
+    kind, _, compiled = words.partition("+")
+    threads, sequences, tokens, steps = map(int, sys.argv[4:8])
     torch.set_num_threads(threads)
-    model = open_model(path, kind)
+    dtype = torch.float32 if kind == "autocast" else torch.bfloat16
+    model = open_model(path, device, dtype).train()
     optimizer = Masters(model) if kind == "master" else Plain(model)
-    run = torch.compile(model) if "compile" in sys.argv[7:] else model
-    ids = torch.randint(0, model.config.vocab_size, (sequences, tokens))
-    times = []
-    for _ in range(steps + 1):  # the first warms up
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=kind == "autocast"):
+    run = torch.compile(model) if compiled else model
+    ids = torch.randint(0, model.config.vocab_size, (sequences, tokens), device=device)
+
+    def step():
+        start = now(device)
+        with torch.autocast(device, torch.bfloat16, enabled=kind == "autocast"):
             loss = run(input_ids=ids, labels=ids, use_cache=False).loss
         loss.backward()
-        passed = time.perf_counter()
+        passed = now(device)
         optimizer.step()
-        times.append((time.perf_counter() - start, passed - start))
-    step, passes = (statistics.median(t[i] for t in times[1:]) for i in (0, 1))
-    print(json.dumps({"step": step, "pass": passes, "optimizer": step - passes}))
+        return now(device) - start, passed - start
+
+    def measure():
+        times = [step() for _ in range(steps + 1)][1:]  # the first warms up
+        whole, passes = (statistics.median(t[i] for t in times) for i in (0, 1))
+        release(device)
+        return {"step": whole, "pass": passes, "optimizer": whole - passes, "about": about()}
+
+    door.serve(measure)
 
 
 main()
