@@ -210,6 +210,31 @@ START_TEST(few_rows_equal_many)
 }
 END_TEST
 
+/* Operands that do not fit the space for packed panels come in parts: rows as of smaller products. */
+START_TEST(rows_beyond_the_scratch_equal_fewer)
+{
+    enum { M = 1100, N = 40, K = 8000, FIRST = M / 2 };
+    static float all[M * N], half[FIRST * N];
+    struct it_device *device = open_device(0, false);
+    const struct it_matmul_how how = {.trans_b = true};
+    struct it_arena *arena;
+    struct it_tensor y, none = {0};
+    ck_assert_int_eq(it_arena_open(device, "box", 96 << 20, &arena), IT_OK);
+    struct it_tensor x = noise(arena, IT_F32, M, K), w = noise(arena, IT_F32, N, K);
+    ck_assert_int_eq(it_tensor2(arena, IT_F32, M, N, &y), IT_OK);
+    ck_assert_int_eq(it_matmul(y, x, w, none, how), IT_OK);
+    ck_assert_int_eq(it_download(all, y), IT_OK);
+    struct it_tensor part = it_rows(y, 0, FIRST);
+    for (int64_t row = 0; row < M; row += FIRST) {
+        ck_assert_int_eq(it_matmul(part, it_rows(x, row, FIRST), w, none, how), IT_OK);
+        ck_assert_int_eq(it_download(half, part), IT_OK);
+        ck_assert_int_eq(memcmp(half, all + row * N, sizeof half), 0);
+    }
+    it_arena_close(arena);
+    it_device_close(device);
+}
+END_TEST
+
 START_TEST(too_much_is_an_error_not_a_crash)
 {
     struct it_device *device = open_device(0, false);
@@ -250,6 +275,7 @@ int main(void)
     tcase_add_loop_test(tests, repeats_are_equal, 0, 2);
     tcase_add_loop_test(tests, long_rows_keep_their_digits, 0, 2);
     tcase_add_loop_test(tests, few_rows_equal_many, 0, 8);
+    tcase_add_test(tests, rows_beyond_the_scratch_equal_fewer);
     tcase_add_test(tests, too_much_is_an_error_not_a_crash);
     tcase_add_test(tests, auto_takes_gpus_only);
     suite_add_tcase(suite, tests);
