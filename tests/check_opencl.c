@@ -210,7 +210,7 @@ START_TEST(few_rows_equal_many)
 }
 END_TEST
 
-/* Operands that do not fit the space for packed panels come in parts: rows as of smaller products. */
+/* Operands that do not fit the space for packed panels come in parts: rows as of smaller ones. */
 START_TEST(rows_beyond_the_scratch_equal_fewer)
 {
     enum { M = 1100, N = 40, K = 8000, FIRST = M / 2 };

@@ -167,7 +167,7 @@ static void pack_rows(char *to, const struct it_tensor *t, int64_t row, int64_t 
 /* The same from a matrix whose rows go along the panels: k goes down. All panels of a step before
  * the next, in the order of memory. */
 static void pack_columns(char *to, const struct it_tensor *t, int64_t column, int64_t count,
-                         int64_t k0, int64_t kc, bool turned)
+                         int64_t k0, int64_t kc, enum across how)
 {
     int64_t panel_bytes = parts(kc, STEP) * PAIR, stride = t->stride[0] * 2;
     for (int64_t k = 0; k < kc; k += STEP, to += PAIR) {
@@ -176,8 +176,7 @@ static void pack_columns(char *to, const struct it_tensor *t, int64_t column, in
         for (int i = 0; i < STEP; i++) { from[i] = first + (i < n ? i : 0) * stride; }
         for (int64_t i = 0; i < count; i += PANEL) {
             __mmask32 across = count - i >= PANEL ? ~0u : (1u << (count - i)) - 1u;
-            pack_step_across(to + i / PANEL * panel_bytes, from, n, i, across,
-                             turned ? ACROSS_LEFT : ACROSS_RIGHT);
+            pack_step_across(to + i / PANEL * panel_bytes, from, n, i, across, how);
         }
     }
 }
@@ -187,7 +186,7 @@ static void pack(const struct side *side, bool left, char *to, int64_t first, in
                  int64_t k0, int64_t kc)
 {
     if (side->down) {
-        pack_columns(to, side->t, first, count, k0, kc, left);
+        pack_columns(to, side->t, first, count, k0, kc, left ? ACROSS_LEFT : ACROSS_RIGHT);
         return;
     }
     for (int64_t i = 0; i < count; i += PANEL, to += parts(kc, STEP) * PAIR) {
@@ -439,7 +438,8 @@ static void pack_walked(void *context, int64_t begin, int64_t end, int thread)
     (void)thread;
     const struct product *p = context;
     int64_t first = begin * PANEL, count = least(end * PANEL, p->walked.count) - first;
-    pack(&p->walked, true, packed_panel(p, first, 0), first, count, 0, p->k);
+    pack_columns(packed_panel(p, first, 0), p->walked.t, first, count, 0, p->k, ACROSS_AWAY);
+    _mm_sfence();
 }
 
 /* Tasks as large as the scratch allows, a multiple of the threads of them where there is enough.
@@ -448,7 +448,9 @@ static int64_t cut(struct product *p, int threads)
 {
     p->stretch = rounded(parts(p->k, parts(p->k, MOST_K)), STEP);
     int64_t most = HELD_BYTES / (2 * p->stretch) / PANEL * PANEL;
-    p->held_part = rounded(parts(p->held.count, parts(p->held.count, most)), PANEL);
+    int64_t pieces = parts(p->held.count, most), even = rounded(pieces, threads);
+    if (even <= pieces + pieces / 2) { pieces = even; } /* else some are packed by several tasks */
+    p->held_part = rounded(parts(p->held.count, pieces), PANEL);
     p->down = parts(p->held.count, p->held_part);
     most = p->stretch < p->k ? SUMS_BYTES / (4 * p->held_part) / PANEL * PANEL : p->walked.count;
     int64_t across = parts(p->walked.count, most);
@@ -575,7 +577,7 @@ enum it_status it_amx_matmul(struct it_device *device, const struct it_args *arg
                     (uintptr_t)row_of(y, 0) % LINE == 0 && y->stride[0] * size % LINE == 0;
     p.in_place = !p.walked.down && p.k % STEP == 0 && p.walked.t->stride[0] % SAME_SETS != 0;
     if (p.walked.down && shared > 0) {
-        enum { TOGETHER = 8 }; /* rows of 512 bytes */
+        enum { TOGETHER = 16 }; /* a kilobyte of each row */
         p.packed = (char *)it_cpu_shared(device);
         it_pool_run(device->pool, panels, TOGETHER, pack_walked, &p);
     }

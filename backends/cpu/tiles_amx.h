@@ -100,6 +100,7 @@ static inline void pack_step(char *to, const char *const rows[PANEL], int n, int
 enum across {
     ACROSS_RIGHT, /* a right operand, */
     ACROSS_LEFT,  /* a left one, */
+    ACROSS_AWAY,  /* the same, written past the caches (a fence follows), */
     ACROSS_MIXED  /* or, faster, a right one whose columns v_unmix puts right in the sums */
 };
 
@@ -136,11 +137,16 @@ pack_lines_across(char *to, bool all, const char *const rows[STEP], int n, int64
             (vf)(how == ACROSS_RIGHT ? interleave(even, odd, 1) : _mm512_unpackhi_epi16(even, odd));
     }
     for (int t = 0; t < 2; t++) {
-        if (how == ACROSS_LEFT) { v_transpose(half[t]); }
+        bool left = how == ACROSS_LEFT || how == ACROSS_AWAY;
+        if (left) { v_transpose(half[t]); }
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
-            int line = how == ACROSS_LEFT ? mixed_column(t, i) : 16 * t + i;
-            v_store((float *)(void *)(to + line * LINE), half[t][i]);
+            float *line = (float *)(void *)(to + (left ? mixed_column(t, i) : 16 * t + i) * LINE);
+            if (how == ACROSS_AWAY) {
+                _mm512_stream_ps(line, half[t][i]);
+            } else {
+                v_store(line, half[t][i]);
+            }
         }
     }
     return most;
