@@ -12,9 +12,15 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 
-/* Of --lengths: spread of the logarithm, completions a slot, and the longest in means. */
+/* Of --lengths: spread of the logarithm, completions a slot. */
 static const double spread = 0.8;
-enum { WAVES = 4, LONGEST = 6 };
+enum { WAVES = 4 };
+
+/* The longest for a mean: 3,072 tokens for 700, as long answers to MATH are. */
+static int64_t longest_of(int64_t mean)
+{
+    return (mean * 3072 + 699) / 700;
+}
 
 /* ---- counting ---- */
 
@@ -88,7 +94,8 @@ static int64_t length_of(const struct it_bench_values *v, struct it_rng *rng)
     double mean = (double)v->new_tokens;
     if (!v->lengths) { return v->new_tokens; }
     double n = mean * exp(spread * it_rng_normal(rng) - 0.5 * spread * spread);
-    return n < 1.0 ? 1 : n > LONGEST * mean ? LONGEST * v->new_tokens : (int64_t)rint(n);
+    int64_t longest = longest_of(v->new_tokens);
+    return n < 1.0 ? 1 : n > (double)longest ? longest : (int64_t)rint(n);
 }
 
 static void load_open(struct it_bench *bench, struct it_net *net, struct load *load)
@@ -386,7 +393,7 @@ enum it_status it_bench_model(struct it_bench *bench, enum it_bench_what what)
     bool longer = what == IT_BENCH_GENERATE && v->lengths;
     struct it_model_options options = {
         .device = bench->device, .dtype = it_cli_dtype(&v->common), .random = v->config != NULL,
-        .positions = v->prompt_tokens + (longer ? LONGEST : 1) * v->new_tokens,
+        .positions = v->prompt_tokens + (longer ? longest_of(v->new_tokens) : v->new_tokens),
         .seed = (uint64_t)v->common.seed};
     const char *path = v->config ? v->config : v->model;
     IT_TRY(check_length(path, options.positions));
