@@ -25,6 +25,12 @@ static inline struct adamw_set adamw_set_of(const float *s)
                               v_set(s[6]), v_set(s[7])};
 }
 
+/* Of an operand that may be absent. */
+static void *host_or_null(const struct it_tensor *t)
+{
+    return t->dtype == IT_NONE ? NULL : it_view_host(t);
+}
+
 /* ---- the weights ---- */
 
 /* The f32 master from its halves, and back: see ops.def. NaNs are made quiet before the carry could
@@ -137,8 +143,8 @@ static enum it_status adamw(struct it_device *device, const struct it_args *args
         .w = it_view_host(&args->t[0]),
         .m = it_view_host(&args->t[1]),
         .v = it_view_host(&args->t[2]),
-        .lo = args->t[3].dtype == IT_NONE ? NULL : it_view_host(&args->t[3]),
-        .keys = args->t[6].dtype == IT_NONE ? NULL : it_view_host(&args->t[6]),
+        .lo = host_or_null(&args->t[3]),
+        .keys = host_or_null(&args->t[6]),
         .grad = it_view_host(&args->t[4]),
         .scalars = it_view_host(&args->t[5]),
         .n = args->t[0].shape[0],
@@ -235,8 +241,8 @@ static enum it_status adamw8(struct it_device *device, const struct it_args *arg
         .v = it_view_host(&args->t[2]),
         .ms = it_view_host(&args->t[3]),
         .vs = it_view_host(&args->t[4]),
-        .lo = args->t[5].dtype == IT_NONE ? NULL : it_view_host(&args->t[5]),
-        .keys = args->t[8].dtype == IT_NONE ? NULL : it_view_host(&args->t[8]),
+        .lo = host_or_null(&args->t[5]),
+        .keys = host_or_null(&args->t[8]),
         .grad = it_view_host(&args->t[6]),
         .scalars = it_view_host(&args->t[7]),
         .n = args->t[0].shape[0],

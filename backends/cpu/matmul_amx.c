@@ -221,7 +221,12 @@ static inline void put_row(const struct product *p, int64_t row, int64_t column,
 {
     const struct it_tensor *y = p->y, *bias = p->bias;
     char *to = row_of(y, row);
-    if (count == PANEL && !bias && !is_narrow(y)) {
+    bool whole = count == PANEL && !bias;
+    if (whole && is_narrow(y) && !p->onto) {
+        put_line(p, to + column * 2, (vf)(__m512i)_mm512_cvtne2ps_pbh(high, low));
+        return;
+    }
+    if (whole && !is_narrow(y)) {
         float *at = (float *)(void *)to + column;
         if (p->onto) {
             low = low + v_load(at);
@@ -276,22 +281,13 @@ static void put_block(const struct product *p, const char *block, int64_t row, i
                       int64_t column, int columns)
 {
     const float *c = (const float *)(const void *)block;
-    bool rounded_whole = columns == PANEL && is_narrow(p->y) && !p->onto;
-    if (!p->turned && rounded_whole && !p->bias) {
-        for (int i = 0; i < rows; i++) {
-            vf low = v_load(c + i * PANEL), high = v_load(c + i * PANEL + 16);
-            put_line(p, row_of(p->y, row + i) + column * 2,
-                     (vf)(__m512i)_mm512_cvtne2ps_pbh(high, low));
-        }
-        return;
-    }
     if (!p->turned) {
         for (int i = 0; i < rows; i++) {
             put_row(p, row + i, column, columns, v_load(c + i * PANEL), v_load(c + i * PANEL + 16));
         }
         return;
     }
-    if (rounded_whole) {
+    if (columns == PANEL && is_narrow(p->y) && !p->onto) {
         put_narrow(p, c, row, rows, column);
         return;
     }
